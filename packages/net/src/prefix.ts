@@ -30,7 +30,12 @@ export class Prefix {
   static parse(text: string, options: { strict?: boolean } = {}): Prefix {
     const [addressText, lengthText, ...rest] = String(text).split('/')
     const address = addressText === undefined ? undefined : Address.tryParse(addressText)
-    if (address === undefined || lengthText === undefined || rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(lengthText)) {
+    if (
+      address === undefined ||
+      lengthText === undefined ||
+      rest.length > 0 ||
+      !/^(0|[1-9]\d{0,2})$/.test(lengthText)
+    ) {
       throw new AddressError('NET_BAD_PREFIX', text, 'is not a CIDR block such as 10.0.0.0/8')
     }
     const prefix = new Prefix(address, Number(lengthText))
