@@ -1,1 +1,8 @@
-export {}
+export { Bus, type Registry } from './bus.ts'
+export { Connection, type ConnectionTopics } from './connection.ts'
+export { BusError } from './errors.ts'
+export { type EventBatch, type EventSubscription, EventTopic } from './events.ts'
+export type { Frame, Link } from './link.ts'
+export { portLink } from './port-link.ts'
+export { Table, type TableBatch, type TableSubscription } from './table.ts'
+export { connectTls, TlsBusServer, type TlsIdentity } from './tls.ts'

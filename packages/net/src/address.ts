@@ -74,7 +74,7 @@ export class Address {
   }
 
   /** IPv4 before IPv6, then by value. */
-  static compare(a: Address, b: Address): number {
+  static compare(this: void, a: Address, b: Address): number {
     if (a.family !== b.family) return a.family - b.family
     return a.value < b.value ? -1 : a.value > b.value ? 1 : 0
   }

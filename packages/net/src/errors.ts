@@ -4,7 +4,7 @@ export class AddressError extends Error {
   readonly text: string
 
   constructor(code: AddressError['code'], text: string, why: string) {
-    const clipped = String(text).slice(0, 64)
+    const clipped = text.slice(0, 64)
     super(`${JSON.stringify(clipped)} ${why}`)
     this.name = 'AddressError'
     this.code = code

@@ -28,7 +28,7 @@ export class Prefix {
    * @throws {AddressError}
    */
   static parse(text: string, options: { strict?: boolean } = {}): Prefix {
-    const [addressText, lengthText, ...rest] = String(text).split('/')
+    const [addressText, lengthText, ...rest] = text.split('/')
     const address = addressText === undefined ? undefined : Address.tryParse(addressText)
     if (
       address === undefined ||
@@ -97,7 +97,7 @@ export class Prefix {
   }
 
   /** IPv4 before IPv6, then by network address, then shorter first. */
-  static compare(a: Prefix, b: Prefix): number {
+  static compare(this: void, a: Prefix, b: Prefix): number {
     return Address.compare(a.address, b.address) || a.length - b.length
   }
 
