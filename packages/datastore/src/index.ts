@@ -1,1 +1,6 @@
-export {}
+export { ApiClient, type ListResult, type ObjectName, type WatchEvent } from './api-client.ts'
+export { ClusterFeed, type FeedSource, HUB_SERVER_NAME, type HubAddress } from './cluster-feed.ts'
+export { ApiError } from './errors.ts'
+export type { Log } from './log.ts'
+export { reflect } from './reflector.ts'
+export { type LeaseObject, RESOURCES, type Resource } from './resources.ts'
