@@ -29,4 +29,5 @@ export {
   type RouteType,
 } from './routes.ts'
 export type { Scope } from './scopes.ts'
+export { type ConnectOptions, connectIn, type ListenOptions, listenIn, udpSocketIn } from './sockets.ts'
 export { readSysctl, writeSysctl } from './sysctl.ts'
