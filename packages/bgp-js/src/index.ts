@@ -1,1 +1,30 @@
-export {}
+export { BgpConfigError, BgpError, type BgpErrorCode, BgpMessageError, type ConfigProblem } from './errors.ts'
+export type { SessionState } from './fsm/state.ts'
+export type { BestPathReason } from './rib/decision.ts'
+export type { LocRibBatch, LocRibChange, LocRibSubscription } from './rib/loc-rib-subscription.ts'
+export type { PolicyPeer, PolicyRoute, PrefixListPolicy, PrefixRule, RoutePolicy } from './rib/policy.ts'
+export {
+  formatCommunity,
+  type OriginateAttributes,
+  parseCommunity,
+  parseLargeCommunity,
+  type RouteAttributes,
+} from './rib/route-attributes.ts'
+export type { GracefulRestartConfig, ListenConfig, PeerConfig, SpeakerConfig } from './speaker/config.ts'
+export type { SpeakerEvent } from './speaker/context.ts'
+export type { OriginatedRoute } from './speaker/originated-routes.ts'
+export type { Clock, ClockTimer, Log, SocketOptions, SocketOptionsPort, SpeakerPorts } from './speaker/ports.ts'
+export type {
+  AdjRibInView,
+  AdjRibOutView,
+  LocRibView,
+  PathView,
+  RoutesQuery,
+  RoutesView,
+} from './speaker/routes-view.ts'
+export { type RunningSpeaker, runSpeaker } from './speaker/run-speaker.ts'
+export type { SessionError } from './speaker/session-error.ts'
+export { createSpeaker, type Speaker, type StopOptions } from './speaker/speaker.ts'
+export type { PeerStatus, PrefixCounts } from './speaker/status.ts'
+export type { FamilyName } from './wire/address-family.ts'
+export type { AsPathSegment, LargeCommunity, PathAttributes } from './wire/path-attributes.ts'

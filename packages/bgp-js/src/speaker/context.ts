@@ -1,0 +1,47 @@
+import type { Family } from '@margay/net'
+import type { AttributeInterner } from '../rib/attribute-interner.ts'
+import type { LocRib } from '../rib/loc-rib.ts'
+import type { ResolvedSpeaker } from './config.ts'
+import type { Connection } from './connection.ts'
+import type { Dialer } from './dialer.ts'
+import type { Clock, Log } from './ports.ts'
+import type { RestartDeferral } from './restart-deferral.ts'
+import type { SessionError } from './session-error.ts'
+import type { WorkLoop } from './work-loop.ts'
+
+/** Something that happened to a session. Plain data. */
+export type SpeakerEvent =
+  | { readonly type: 'sessionUp'; readonly peer: string; readonly asn: number; readonly at: string }
+  | {
+      readonly type: 'sessionDown'
+      readonly peer: string
+      readonly asn: number
+      readonly at: string
+      readonly reason: string
+      readonly error: SessionError | undefined
+    }
+  | {
+      readonly type: 'stateChange'
+      readonly peer: string
+      readonly from: string
+      readonly to: string
+      readonly reason: string
+      readonly at: string
+    }
+
+/** What the peers of one speaker share. */
+export interface SpeakerContext {
+  readonly config: ResolvedSpeaker
+  readonly clock: Clock
+  readonly log: Log
+  readonly work: WorkLoop
+  readonly locRib: LocRib
+  readonly interner: AttributeInterner
+  readonly dialer: Dialer
+  readonly restart: RestartDeferral
+  /** False while route selection of the family waits for a restart to be over. */
+  isSettled(family: Family): boolean
+  emit(event: SpeakerEvent): void
+  /** Keeps track of a connection until it is gone. */
+  track(connection: Connection): void
+}

@@ -1,0 +1,375 @@
+import { BgpMessageError, type NotificationFields } from '../errors.ts'
+import { backoffMs, jittered } from '../fsm/backoff.ts'
+import { type LocalEnd, type Negotiated, negotiate } from '../fsm/negotiation.ts'
+import { transition } from '../fsm/session-table.ts'
+import type { SessionAction, SessionEventName, SessionState, TimerName } from '../fsm/state.ts'
+import type { WireSession } from '../wire/attribute-codec.ts'
+import { type BgpMessage, decodeMessage } from '../wire/message.ts'
+import { encodeKeepalive } from '../wire/messages/keepalive.ts'
+import { encodeNotification, type NotificationMessage } from '../wire/messages/notification.ts'
+import { encodeOpen, type OpenMessage } from '../wire/messages/open.ts'
+import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
+import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
+import { type RouteUpdate, resolveUpdate } from '../wire/resolve-update.ts'
+import type { Connection, ConnectionHandler, Initiator } from './connection.ts'
+import { LazyTimer } from './lazy-timer.ts'
+import type { MessageCounters } from './message-counters.ts'
+import type { Clock } from './ports.ts'
+import { localError, receivedError, type SessionError, sentError } from './session-error.ts'
+
+/** An event with what it brings. */
+export interface SessionEvent {
+  readonly type: SessionEventName
+  /** The NOTIFICATION to send, for events that call for one. */
+  readonly notification?: NotificationFields
+  /** In words, for logs and status. */
+  readonly detail?: string
+  readonly open?: OpenMessage
+  readonly update?: RouteUpdate
+  readonly routeRefresh?: RouteRefreshMessage
+  readonly received?: NotificationMessage
+}
+
+/** How a session ended, for what is to become of the routes. */
+export interface SessionEnd {
+  readonly event: SessionEvent
+  readonly negotiated: Negotiated
+}
+
+/** The peer that a session belongs to. */
+export interface SessionHost {
+  readonly clock: Clock
+  readonly counters: MessageCounters
+  readonly failures: number
+  readonly isPassive: boolean
+  readonly connectRetryMs: number
+  localEnd(): LocalEnd
+  dial(session: Session): void
+  cancelDial(session: Session): void
+  /** A good OPEN came. @returns whether this session may go on (RFC 4271 §6.8) */
+  settleCollision(session: Session, negotiated: Negotiated): boolean
+  onStateChange(session: Session, from: SessionState, reason: string): void
+  onFailure(): void
+  onError(error: SessionError): void
+  onInternalError(error: unknown): void
+  onUp(session: Session): void
+  onDown(session: Session, end: SessionEnd): void
+  onUpdate(session: Session, update: RouteUpdate): void
+  onRouteRefresh(session: Session, message: RouteRefreshMessage): void
+  onWritable(session: Session): void
+}
+
+/** RFC 4271 §8.2.2: a "large value" while OPEN is awaited. */
+const OPEN_SENT_HOLD_MS = 240_000
+const IDLE_HOLD = { firstMs: 1000, capMs: 30_000 }
+const FIRST_RETRY_MS = 1000
+/** RFC 9687 §5: 8 minutes, or twice the hold time if that is more. */
+const MIN_SEND_HOLD_MS = 480_000
+const OUT_OF_RESOURCES: NotificationFields = {
+  code: NotificationCode.Cease,
+  subcode: CeaseSubcode.OutOfResources,
+}
+const BEFORE_OPEN: WireSession = { fourOctetAs: false, internal: false }
+
+/** One run of the state machine: interprets the table's actions on a real connection and real timers. */
+export class Session implements ConnectionHandler {
+  readonly #host: SessionHost
+  readonly #timers: Record<TimerName, LazyTimer>
+  readonly #sendHold: LazyTimer
+  readonly #queue: SessionEvent[] = []
+  #running = false
+  #state: SessionState
+  #connection: Connection | undefined
+  #negotiated: Negotiated | undefined
+
+  /** @param initial `Active` for one that an incoming connection is about to get */
+  constructor(host: SessionHost, initial: 'Idle' | 'Active' = 'Idle') {
+    this.#host = host
+    this.#state = initial
+    const timer = (type: SessionEventName): LazyTimer => new LazyTimer(host.clock, () => this.handle({ type }))
+    this.#timers = {
+      connectRetry: timer('ConnectRetryTimerExpires'),
+      keepalive: timer('KeepaliveTimerExpires'),
+      hold: new LazyTimer(host.clock, () => this.#holdExpired()),
+      idleHold: new LazyTimer(host.clock, () => this.startAutomatically()),
+    }
+    this.#sendHold = timer('SendHoldTimerExpires')
+  }
+
+  get state(): SessionState {
+    return this.#state
+  }
+
+  get negotiated(): Negotiated | undefined {
+    return this.#negotiated
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection
+  }
+
+  get initiator(): Initiator | undefined {
+    return this.#connection?.initiator
+  }
+
+  remainingMs(timer: TimerName): number | undefined {
+    return this.#timers[timer].remainingMs
+  }
+
+  get isIdleHolding(): boolean {
+    return this.#timers.idleHold.isRunning
+  }
+
+  /** The IdleHoldTimer ran out, or there is a reason to cut it short. */
+  startAutomatically(): void {
+    this.#timers.idleHold.stop()
+    this.handle({ type: this.#host.isPassive ? 'AutomaticStartWithPassiveTcpEstablishment' : 'AutomaticStart' })
+  }
+
+  /** Gives the session a connection that came about. */
+  connected(connection: Connection): void {
+    this.#host.cancelDial(this)
+    this.#connection = connection
+    connection.open(this)
+    this.handle({ type: connection.initiator === 'local' ? 'TcpCrAcked' : 'TcpConnectionConfirmed' })
+  }
+
+  /** Runs `event`, or queues it behind the one that runs. */
+  handle(event: SessionEvent): void {
+    this.#queue.push(event)
+    if (this.#running) return
+    this.#running = true
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#run(next)
+    } finally {
+      this.#running = false
+    }
+  }
+
+  /** Writes an encoded message of an Established session. */
+  send(message: Uint8Array, kind: 'update' | 'routeRefresh'): void {
+    this.#host.counters.out[kind]++
+    this.#write(message)
+  }
+
+  /** Ends without a word: the connection closes, timers stop, no event runs (graceful restart of our own process). */
+  abandon(): void {
+    for (const timer of Object.values(this.#timers)) timer.stop()
+    this.#host.cancelDial(this)
+    this.#dropTcp()
+    this.#state = 'Idle'
+  }
+
+  onMessage(message: Uint8Array): void {
+    try {
+      this.#dispatch(decodeMessage(message, this.#negotiated?.wire ?? BEFORE_OPEN))
+    } catch (error) {
+      if (!(error instanceof BgpMessageError)) {
+        // A fault of our own: this session ends, the others go on.
+        this.#host.onInternalError(error)
+        this.handle({ type: 'AutomaticStop', notification: OUT_OF_RESOURCES, detail: 'internal error' })
+        return
+      }
+      this.handle({ type: eventOfError(error), notification: error.notification, detail: error.message })
+    }
+  }
+
+  onFramingError(error: BgpMessageError): void {
+    this.handle({ type: 'BgpHeaderErr', notification: error.notification, detail: error.message })
+  }
+
+  onClosed(reason: string): void {
+    this.#connection = undefined
+    this.handle({ type: 'TcpConnectionFails', detail: reason })
+  }
+
+  onFlushed(empty: boolean): void {
+    if (empty) this.#sendHold.stop()
+    else this.#sendHold.start(this.#sendHoldMs())
+    if (this.#state === 'Established') this.#host.onWritable(this)
+  }
+
+  #dispatch(message: BgpMessage): void {
+    this.#host.counters.in[message.type]++
+    switch (message.type) {
+      case 'open':
+        this.#receivedOpen(message)
+        return
+      case 'update':
+        this.handle(
+          this.#state === 'Established' && this.#negotiated !== undefined
+            ? {
+                type: 'UpdateMsg',
+                update: resolveUpdate(message, this.#negotiated.wire, this.#negotiated.families),
+              }
+            : { type: 'UpdateMsg' },
+        )
+        return
+      case 'keepalive':
+        this.handle({ type: 'KeepAliveMsg' })
+        return
+      case 'routeRefresh':
+        this.handle({ type: 'RouteRefreshMsg', routeRefresh: message })
+        return
+      case 'notification':
+        this.handle({
+          type: message.code === 2 && message.subcode === 1 ? 'NotifMsgVerErr' : 'NotifMsg',
+          received: message,
+        })
+    }
+  }
+
+  #receivedOpen(open: OpenMessage): void {
+    if (this.#state !== 'OpenSent') {
+      this.handle({ type: 'BgpOpen', open })
+      return
+    }
+    const negotiated = negotiate(this.#host.localEnd(), open)
+    if (!this.#host.settleCollision(this, negotiated)) {
+      this.handle({ type: 'OpenCollisionDump' })
+      return
+    }
+    this.#negotiated = negotiated
+    if (this.#connection !== undefined) this.#connection.maxOctets = negotiated.maxOctets
+    this.handle({ type: 'BgpOpen', open })
+  }
+
+  /** A hold timer that ran out while the peer's messages wait for us is our fault, not the peer's. */
+  #holdExpired(): void {
+    if (this.#connection?.hasUnreadInput === true) this.#timers.hold.start(1000)
+    else this.handle({ type: 'HoldTimerExpires' })
+  }
+
+  #run(event: SessionEvent): void {
+    const row = transition(this.#state, event.type)
+    if (row === undefined) return
+    const from = this.#state
+    this.#noteError(event, row.actions)
+    this.#state = row.next
+    const { negotiated } = this
+    for (const action of row.actions) this.#act(action, event, negotiated)
+    if (row.next === 'Idle' || row.next === 'Active') this.#negotiated = undefined
+    if (from !== row.next) this.#host.onStateChange(this, from, event.detail ?? row.reason)
+  }
+
+  #act(action: SessionAction, event: SessionEvent, negotiated: Negotiated | undefined): void {
+    switch (action.do) {
+      case 'start':
+        this.#startTimer(action.timer)
+        return
+      case 'stop':
+        this.#timers[action.timer].stop()
+        return
+      case 'stopTimers':
+        for (const timer of Object.values(this.#timers)) timer.stop()
+        return
+      case 'dial':
+        this.#host.dial(this)
+        return
+      case 'dropTcp':
+        this.#host.cancelDial(this)
+        this.#dropTcp()
+        return
+      case 'sendOpen':
+        this.#sendOpen()
+        return
+      case 'sendKeepalive':
+        this.#host.counters.out.keepalive++
+        this.#write(encodeKeepalive())
+        return
+      case 'sendNotification':
+        this.#sendNotification(action.fields ?? event.notification)
+        return
+      case 'countFailure':
+        this.#host.onFailure()
+        return
+      case 'processUpdate':
+        if (event.update !== undefined) this.#host.onUpdate(this, event.update)
+        return
+      case 'processRouteRefresh':
+        if (event.routeRefresh !== undefined) this.#host.onRouteRefresh(this, event.routeRefresh)
+        return
+      case 'sessionUp':
+        this.#host.onUp(this)
+        return
+      case 'sessionDown':
+        if (negotiated !== undefined) this.#host.onDown(this, { event, negotiated })
+    }
+  }
+
+  #startTimer(timer: TimerName): void {
+    const { clock, failures, connectRetryMs } = this.#host
+    const delays: Record<TimerName, () => number> = {
+      connectRetry: () =>
+        this.#state === 'Connect'
+          ? connectRetryMs
+          : backoffMs(failures, { firstMs: FIRST_RETRY_MS, capMs: connectRetryMs }, clock.random()),
+      idleHold: () => backoffMs(failures, IDLE_HOLD, clock.random()),
+      hold: () => (this.#negotiated === undefined ? OPEN_SENT_HOLD_MS : this.#negotiated.holdTimeSeconds * 1000),
+      keepalive: () => jittered((this.#negotiated?.keepaliveSeconds ?? 0) * 1000, clock.random()),
+    }
+    const delay = delays[timer]()
+    // Hold time 0: neither timer runs (RFC 4271 §4.2).
+    if (delay === 0) this.#timers[timer].stop()
+    else this.#timers[timer].start(delay)
+  }
+
+  #sendOpen(): void {
+    const { asn, holdTimeSeconds, routerId, capabilities } = this.#host.localEnd()
+    this.#host.counters.out.open++
+    this.#write(encodeOpen({ asn, holdTimeSeconds, routerId, capabilities }))
+  }
+
+  #sendNotification(fields: NotificationFields | undefined): void {
+    if (fields === undefined || this.#connection === undefined) return
+    const outgoing = this.#negotiated?.notificationRestart === true ? hardened(fields) : fields
+    this.#host.counters.out.notification++
+    this.#write(encodeNotification(outgoing))
+  }
+
+  #noteError(event: SessionEvent, actions: readonly SessionAction[]): void {
+    const at = this.#host.clock.date()
+    if (event.received !== undefined) {
+      this.#host.onError(receivedError(event.received, at))
+      return
+    }
+    const sends = actions.find((action) => action.do === 'sendNotification')
+    const fields = sends?.fields ?? event.notification
+    if (sends !== undefined && fields !== undefined) this.#host.onError(sentError(fields, event.detail ?? '', at))
+    else if (event.type === 'TcpConnectionFails') this.#host.onError(localError(event.detail ?? 'TCP failed', at))
+  }
+
+  #write(message: Uint8Array): void {
+    if (this.#connection === undefined) return
+    if (!this.#sendHold.isRunning) this.#sendHold.start(this.#sendHoldMs())
+    this.#connection.write(message)
+  }
+
+  #sendHoldMs(): number {
+    return Math.max(MIN_SEND_HOLD_MS, 2000 * (this.#negotiated?.holdTimeSeconds ?? 0))
+  }
+
+  #dropTcp(): void {
+    this.#sendHold.stop()
+    this.#connection?.close()
+    this.#connection = undefined
+  }
+}
+
+/** RFC 4271 §8.1.5: which event a bad message is. */
+function eventOfError(error: BgpMessageError): SessionEventName {
+  if (error.notification.code === NotificationCode.MessageHeaderError) return 'BgpHeaderErr'
+  return error.notification.code === NotificationCode.OpenMessageError ? 'BgpOpenMsgErr' : 'UpdateMsgErr'
+}
+
+/** RFC 8538 §3: where a Cease would make the peer keep our routes, and it should not, it goes inside a Hard Reset. */
+function hardened(fields: NotificationFields): NotificationFields {
+  const final: readonly number[] = [
+    CeaseSubcode.MaximumNumberOfPrefixesReached,
+    CeaseSubcode.AdministrativeShutdown,
+    CeaseSubcode.PeerDeconfigured,
+  ]
+  if (fields.code !== NotificationCode.Cease || !final.includes(fields.subcode)) return fields
+  const data = Uint8Array.of(fields.code, fields.subcode, ...(fields.data ?? []))
+  return { code: NotificationCode.Cease, subcode: CeaseSubcode.HardReset, data }
+}

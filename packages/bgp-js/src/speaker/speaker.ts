@@ -1,0 +1,345 @@
+import type { Socket } from 'node:net'
+import { Address, type Family } from '@margay/net'
+import { BgpError } from '../errors.ts'
+import { AttributeInterner } from '../rib/attribute-interner.ts'
+import type { DecisionRules } from '../rib/decision.ts'
+import { LocRib } from '../rib/loc-rib.ts'
+import { LocRibSubscription } from '../rib/loc-rib-subscription.ts'
+import type { OriginateAttributes } from '../rib/route-attributes.ts'
+import { FAMILIES } from '../wire/address-family.ts'
+import { shutdownData } from '../wire/messages/notification.ts'
+import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
+import type { PrefixKey } from '../wire/prefix-key.ts'
+import type { PeerConfig, ResolvedPeer, ResolvedSpeaker, SpeakerConfig } from './config.ts'
+import { type Connection, plainAddress } from './connection.ts'
+import type { SpeakerContext, SpeakerEvent } from './context.ts'
+import { Dialer } from './dialer.ts'
+import { Listener } from './listener.ts'
+import { type OriginatedRoute, OriginatedRoutes } from './originated-routes.ts'
+import { Peer, refuse } from './peer.ts'
+import { type Log, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
+import { RestartDeferral } from './restart-deferral.ts'
+import { type RoutesQuery, type RoutesView, viewRoutes } from './routes-view.ts'
+import { type PeerStatus, peerStatus } from './status.ts'
+import { parsePeerConfig, parseSpeakerConfig } from './validate-config.ts'
+import { WorkLoop } from './work-loop.ts'
+
+/** How `stop` ends sessions. */
+export interface StopOptions {
+  /** Close without a NOTIFICATION: peers with graceful restart keep our routes for the process that comes next. */
+  readonly graceful?: boolean
+  /** Shutdown text for the peers (RFC 9003). */
+  readonly text?: string
+}
+
+const RECONSIDER_SLICE = 500
+/** Strangers are counted and named in the log at most this often. */
+const STRANGER_LOG_MS = 10_000
+
+/** A BGP speaker. Make one with `createSpeaker`. */
+export class Speaker {
+  readonly #config: ResolvedSpeaker
+  readonly #ports: SpeakerPorts
+  readonly #log: Log
+  readonly #context: SpeakerContext
+  readonly #locRib: LocRib
+  readonly #originated: OriginatedRoutes
+  readonly #peers = new Map<string, Peer>()
+  readonly #listeners: Listener[] = []
+  readonly #subscriptions = new Set<LocRibSubscription>()
+  readonly #eventListeners = new Set<(event: SpeakerEvent) => void>()
+  readonly #connections = new Set<Connection>()
+  /** Families whose first selection after a restart is under way. */
+  readonly #selecting = new Set<Family>()
+  #running = false
+  #strangers = 0
+  #strangersLoggedAt = Number.NEGATIVE_INFINITY
+
+  /** @throws {BgpConfigError} naming every bad field */
+  constructor(config: SpeakerConfig, ports: SpeakerPorts = {}) {
+    this.#config = parseSpeakerConfig(config, { hasSocketOptions: ports.socketOptions !== undefined })
+    this.#ports = ports
+    this.#log = ports.log ?? silentLog
+    this.#locRib = new LocRib(this.#decisionRules(), (key) => this.#bestChanged(key))
+    this.#context = this.#newContext()
+    this.#originated = new OriginatedRoutes(this.#locRib, this.#context.interner, this.#config)
+    for (const peer of this.#config.neighbors) this.#peers.set(peer.address, new Peer(this.#context, peer))
+    for (const prefix of this.#config.networks) this.#originated.originate({ prefix })
+  }
+
+  get asn(): number {
+    return this.#config.asn
+  }
+
+  get routerId(): string {
+    return this.#config.routerId
+  }
+
+  /**
+   * Starts to listen and to dial.
+   * @returns the addresses it listens on @throws when one can't be bound
+   */
+  async start(): Promise<{ address: string; port: number }[]> {
+    if (this.#config.gracefulRestart.restarting) this.#beginRestart()
+    const bound: { address: string; port: number }[] = []
+    try {
+      for (const listen of this.#config.listen) {
+        const listener = new Listener(
+          listen,
+          (socket) => this.#accept(socket),
+          (error) => this.#log.error({ error: error.message, listen }, 'listening socket failed'),
+        )
+        // oxlint-disable-next-line no-await-in-loop -- one after the other, so that an error leaves a clear state
+        bound.push(await listener.start())
+        this.#listeners.push(listener)
+      }
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+    this.#running = true
+    for (const peer of this.#peers.values()) this.#startPeer(peer)
+    return bound
+  }
+
+  /** Ends every session and listener; resolves when the connections are closed, after a second at most. */
+  async stop(options: StopOptions = {}): Promise<void> {
+    this.#running = false
+    this.#context.restart.cancel()
+    const data = options.text === undefined ? undefined : shutdownData(options.text)
+    const notification = {
+      code: NotificationCode.Cease,
+      subcode: CeaseSubcode.AdministrativeShutdown,
+      ...(data === undefined ? {} : { data }),
+    }
+    for (const peer of this.#peers.values()) {
+      if (options.graceful === true) peer.abandon()
+      else peer.stop(notification)
+      peer.routes.stale.close()
+    }
+    for (const subscription of this.#subscriptions) subscription.close()
+    await Promise.all(this.#listeners.splice(0).map(async (listener) => listener.close()))
+    await Promise.all([...this.#connections].map(async (connection) => connection.closed))
+  }
+
+  /** @throws {BgpConfigError} @throws {BgpError} BGP_DUPLICATE_PEER */
+  addPeer(config: PeerConfig): void {
+    const resolved = this.#parsePeer(config)
+    if (this.#peers.has(resolved.address)) {
+      throw new BgpError('BGP_DUPLICATE_PEER', `peer ${resolved.address} is there already`)
+    }
+    const peer = new Peer(this.#context, resolved)
+    this.#peers.set(resolved.address, peer)
+    if (this.#running) this.#startPeer(peer)
+  }
+
+  /** Ends the session (Cease/3) and forgets the peer and its routes. @returns whether it was there */
+  removePeer(address: string): boolean {
+    const canonical = Address.tryParse(address)?.toString() ?? address
+    const peer = this.#peers.get(canonical)
+    if (peer === undefined) return false
+    this.#peers.delete(canonical)
+    peer.remove()
+    this.#applyToListeners(peer.config, undefined)
+    return true
+  }
+
+  /**
+   * Gives a peer a new configuration. Policies, limits and next-hop settings apply to the running session; anything else
+   * that differs restarts it.
+   * @throws {BgpConfigError} @throws {BgpError} BGP_UNKNOWN_PEER
+   */
+  updatePeer(config: PeerConfig): void {
+    const resolved = this.#parsePeer(config)
+    const peer = this.#peers.get(resolved.address)
+    if (peer === undefined) throw new BgpError('BGP_UNKNOWN_PEER', `no peer ${resolved.address}`)
+    peer.reconfigure(resolved)
+    if (this.#running) this.#applyToListeners(resolved, peer)
+  }
+
+  /** Asks a peer for its routes again. @throws {BgpError} BGP_UNKNOWN_PEER @returns whether it can be asked */
+  requestRefresh(address: string): boolean {
+    const peer = this.#peers.get(address)
+    if (peer === undefined) throw new BgpError('BGP_UNKNOWN_PEER', `no peer ${address}`)
+    return peer.requestRefresh()
+  }
+
+  /** Announces a prefix as our own, or changes its attributes. @throws {AddressError} @throws {RangeError} */
+  originate(prefix: string, attributes: OriginateAttributes = {}): void {
+    this.#originated.originate({ prefix, attributes })
+  }
+
+  /** Takes back a prefix of our own. @returns whether it was there */
+  withdraw(prefix: string): boolean {
+    return this.#originated.withdraw(prefix)
+  }
+
+  /** Makes `routes` all that is originated; what stays the same is not announced again. */
+  replaceOriginated(routes: Iterable<OriginatedRoute>): void {
+    this.#originated.replaceAll(routes)
+  }
+
+  /** Best paths: a snapshot, then changes; see {@link LocRibSubscription}. End it with `return()`. */
+  subscribe(): LocRibSubscription {
+    const rib = this.#locRib
+    const subscription = new LocRibSubscription(
+      {
+        get: (key) => rib.get(key),
+        keys: (family) => rib.keys(family),
+        isSettled: () => FAMILIES.every((family) => this.#isSettled(family)),
+      },
+      (closed) => this.#subscriptions.delete(closed),
+    )
+    this.#subscriptions.add(subscription)
+    return subscription
+  }
+
+  /** Calls `listener` for each event; it must not throw. @returns a function that ends it */
+  onEvent(listener: (event: SpeakerEvent) => void): () => void {
+    this.#eventListeners.add(listener)
+    return () => this.#eventListeners.delete(listener)
+  }
+
+  /** Status of every peer, in order of configuration. */
+  peers(): PeerStatus[] {
+    const now = this.#context.clock.date()
+    return [...this.#peers.values()].map((peer) => peerStatus(peer, this.#config.asn, now))
+  }
+
+  /** What the tables hold. @throws {AddressError} */
+  routes(query: RoutesQuery = {}): RoutesView {
+    return viewRoutes(this.#locRib, this.#peers.values(), query)
+  }
+
+  /** The answers of `isNextHopReachable` or `nextHopMetric` are others now: chooses again. */
+  nextHopsChanged(): void {
+    for (const family of FAMILIES) this.#reconsider(family, () => undefined)
+  }
+
+  #newContext(): SpeakerContext {
+    const clock = this.#ports.clock ?? systemClock
+    return {
+      config: this.#config,
+      clock,
+      log: this.#log,
+      locRib: this.#locRib,
+      interner: new AttributeInterner(),
+      dialer: new Dialer(this.#ports.socketOptions),
+      restart: new RestartDeferral(clock, (family) => this.#endDeferral(family)),
+      work: new WorkLoop((error) => this.#log.error({ error }, 'a task failed')),
+      isSettled: (family) => this.#isSettled(family),
+      emit: (event) => {
+        for (const listener of this.#eventListeners) listener(event)
+      },
+      track: (connection) => {
+        this.#connections.add(connection)
+        void connection.closed.then(() => this.#connections.delete(connection))
+      },
+    }
+  }
+
+  #decisionRules(): DecisionRules {
+    const { isNextHopReachable, nextHopMetric } = this.#ports
+    const { multipath, alwaysCompareMed, defaultLocalPref } = this.#config
+    return {
+      multipath,
+      alwaysCompareMed,
+      defaultLocalPref,
+      nextHopMetric: (nextHop) => {
+        if (isNextHopReachable !== undefined && !isNextHopReachable(nextHop)) return undefined
+        return nextHopMetric?.(nextHop) ?? 0
+      },
+    }
+  }
+
+  #beginRestart(): void {
+    for (const family of FAMILIES) this.#locRib.defer(family)
+    const expected = [...this.#peers.values()].filter((peer) => !peer.config.adminDown && peer.config.gracefulRestart)
+    const { restartTimeSeconds } = this.#config.gracefulRestart
+    this.#context.restart.begin(
+      expected.map((peer) => peer.config.address),
+      restartTimeSeconds,
+    )
+  }
+
+  /** Everybody we wait for has spoken: chooses among what was gathered, then announces it. */
+  #endDeferral(family: Family): void {
+    this.#locRib.undefer(family)
+    this.#selecting.add(family)
+    this.#reconsider(family, () => {
+      this.#selecting.delete(family)
+      for (const peer of this.#peers.values()) peer.startSending(family)
+      for (const subscription of this.#subscriptions) subscription.notify()
+    })
+  }
+
+  #isSettled(family: Family): boolean {
+    return !this.#selecting.has(family) && !this.#locRib.isDeferred(family)
+  }
+
+  #reconsider(family: Family, onDone: () => void): void {
+    const keys = this.#locRib.keys(family)
+    this.#context.work.schedule({
+      run: () => {
+        for (let count = 0; count < RECONSIDER_SLICE; count++) {
+          const next = keys.next()
+          if (next.done === true) {
+            onDone()
+            return false
+          }
+          this.#locRib.reconsider(next.value)
+        }
+        return true
+      },
+    })
+  }
+
+  #bestChanged(key: PrefixKey): void {
+    for (const peer of this.#peers.values()) peer.routes.bestChanged(key)
+    for (const subscription of this.#subscriptions) subscription.notify(key)
+  }
+
+  #startPeer(peer: Peer): void {
+    this.#applyToListeners(peer.config, peer)
+    peer.start()
+  }
+
+  /** Keys and hop limits of incoming connections belong to the listening socket. */
+  #applyToListeners(config: ResolvedPeer, peer: Peer | undefined): void {
+    const port = this.#ports.socketOptions
+    if (port === undefined) return
+    const options = peer?.socketOptions() ?? {
+      peerAddress: config.address,
+      password: undefined,
+      ttlSecurityHops: undefined,
+    }
+    for (const listener of this.#listeners) {
+      if (listener.fd !== undefined) port.apply(listener.fd, options)
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const address = Address.tryParse(plainAddress(socket.remoteAddress ?? ''))?.toString()
+    const peer = address === undefined ? undefined : this.#peers.get(address)
+    if (peer !== undefined && this.#running) {
+      peer.accept(socket)
+      return
+    }
+    refuse(socket)
+    this.#strangers++
+    const now = this.#context.clock.now()
+    if (now - this.#strangersLoggedAt < STRANGER_LOG_MS) return
+    this.#strangersLoggedAt = now
+    this.#log.warn({ address, refused: this.#strangers }, 'connection from an address that is no peer refused')
+  }
+
+  #parsePeer(config: PeerConfig): ResolvedPeer {
+    return parsePeerConfig(config, { hasSocketOptions: this.#ports.socketOptions !== undefined })
+  }
+}
+
+/**
+ * Makes a speaker; `start()` sets it going.
+ * @throws {BgpConfigError} naming every bad field at once
+ */
+export const createSpeaker = (config: SpeakerConfig, ports: SpeakerPorts = {}): Speaker => new Speaker(config, ports)

@@ -1,0 +1,58 @@
+/** Appends integers in network order to a buffer that grows. */
+export class ByteWriter {
+  #bytes: Uint8Array
+  #length = 0
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  u8(value: number): void {
+    this.#room(1)
+    this.#bytes[this.#length++] = value
+  }
+
+  u16(value: number): void {
+    this.#room(2)
+    this.#bytes[this.#length++] = value >>> 8
+    this.#bytes[this.#length++] = value
+  }
+
+  u32(value: number): void {
+    this.u16(Math.floor(value / 0x10000))
+    this.u16(value % 0x10000)
+  }
+
+  bytes(octets: Uint8Array): void {
+    this.#room(octets.length)
+    this.#bytes.set(octets, this.#length)
+    this.#length += octets.length
+  }
+
+  /** Writes what `body` appends behind its own length in 1 or 2 octets. */
+  lengthPrefixed(width: 1 | 2, body: (writer: ByteWriter) => void): void {
+    const at = this.#length
+    if (width === 1) this.u8(0)
+    else this.u16(0)
+    body(this)
+    const length = this.#length - at - width
+    if (width === 2) this.#bytes[at] = length >>> 8
+    this.#bytes[at + width - 1] = length
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length)
+  }
+
+  #room(length: number): void {
+    if (this.#length + length <= this.#bytes.length) return
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + length))
+    grown.set(this.#bytes.subarray(0, this.#length))
+    this.#bytes = grown
+  }
+}
