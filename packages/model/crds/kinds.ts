@@ -168,7 +168,7 @@ const felixConfiguration: Kind = {
       "What becomes of a pod's traffic to its own node, where policy allows it. Default Drop.",
       oneOf('Drop', 'Accept', 'Return'),
     ),
-    iptablesBackend: described('Default Auto.', oneOf('Auto', 'Legacy', 'NFT')),
+    iptablesBackend: unsupportedUnless(oneOf('Auto', 'Legacy', 'NFT'), "'Auto'"),
     iptablesFilterDenyAction: described('What denied packets meet. Default Drop.', oneOf('Drop', 'Reject')),
     logSeverityScreen: oneOf('Debug', 'Info', 'Warning', 'Error', 'Fatal'),
     iptablesRefreshInterval: described('How often the rules are read back. Default 180s.', duration()),

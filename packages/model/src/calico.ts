@@ -61,7 +61,6 @@ export interface BgpPeer {
 
 export interface FelixConfiguration {
   readonly defaultEndpointToHostAction: 'Drop' | 'Accept' | 'Return'
-  readonly iptablesBackend: 'Auto' | 'Legacy' | 'NFT'
   readonly iptablesFilterDenyAction: 'Drop' | 'Reject'
   readonly logSeverityScreen: 'Debug' | 'Info' | 'Warning' | 'Error' | 'Fatal'
   readonly iptablesRefreshIntervalMs: number
@@ -72,7 +71,6 @@ export interface FelixConfiguration {
 /** Calico's defaults (its CRD comments differ from its code; these are the code's). */
 export const DEFAULT_FELIX_CONFIGURATION: FelixConfiguration = {
   defaultEndpointToHostAction: 'Drop',
-  iptablesBackend: 'Auto',
   iptablesFilterDenyAction: 'Drop',
   logSeverityScreen: 'Info',
   iptablesRefreshIntervalMs: 180_000,
@@ -208,18 +206,23 @@ function readPeerIp(spec: FieldReader): { address: Address; port: number | undef
 
 export function parseFelixConfiguration(object: CalicoObject): Parsed<FelixConfiguration> {
   const usual = DEFAULT_FELIX_CONFIGURATION
-  return parse(object, (spec) => ({
-    defaultEndpointToHostAction:
-      spec.oneOf('defaultEndpointToHostAction', ['Drop', 'Accept', 'Return']) ?? usual.defaultEndpointToHostAction,
-    iptablesBackend: spec.oneOf('iptablesBackend', ['Auto', 'Legacy', 'NFT']) ?? usual.iptablesBackend,
-    iptablesFilterDenyAction:
-      spec.oneOf('iptablesFilterDenyAction', ['Drop', 'Reject']) ?? usual.iptablesFilterDenyAction,
-    logSeverityScreen:
-      spec.oneOf('logSeverityScreen', ['Debug', 'Info', 'Warning', 'Error', 'Fatal']) ?? usual.logSeverityScreen,
-    iptablesRefreshIntervalMs: duration(spec, 'iptablesRefreshInterval') ?? usual.iptablesRefreshIntervalMs,
-    ipsetsRefreshIntervalMs: duration(spec, 'ipsetsRefreshInterval') ?? usual.ipsetsRefreshIntervalMs,
-    routeRefreshIntervalMs: duration(spec, 'routeRefreshInterval') ?? usual.routeRefreshIntervalMs,
-  }))
+  return parse(object, (spec) => {
+    spec.oneOf('iptablesBackend', ['Auto'])
+    for (const off of ['bpfEnabled', 'wireguardEnabled', 'wireguardEnabledV6', 'ipipEnabled', 'vxlanEnabled']) {
+      if (spec.boolean(off) === true) spec.fail(off, 'is not supported by Margay yet')
+    }
+    return {
+      defaultEndpointToHostAction:
+        spec.oneOf('defaultEndpointToHostAction', ['Drop', 'Accept', 'Return']) ?? usual.defaultEndpointToHostAction,
+      iptablesFilterDenyAction:
+        spec.oneOf('iptablesFilterDenyAction', ['Drop', 'Reject']) ?? usual.iptablesFilterDenyAction,
+      logSeverityScreen:
+        spec.oneOf('logSeverityScreen', ['Debug', 'Info', 'Warning', 'Error', 'Fatal']) ?? usual.logSeverityScreen,
+      iptablesRefreshIntervalMs: duration(spec, 'iptablesRefreshInterval') ?? usual.iptablesRefreshIntervalMs,
+      ipsetsRefreshIntervalMs: duration(spec, 'ipsetsRefreshInterval') ?? usual.ipsetsRefreshIntervalMs,
+      routeRefreshIntervalMs: duration(spec, 'routeRefreshInterval') ?? usual.routeRefreshIntervalMs,
+    }
+  })
 }
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }

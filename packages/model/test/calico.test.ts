@@ -68,6 +68,6 @@ test('BGPConfiguration and FelixConfiguration: defaults, durations, refusals', (
     value: { routeRefreshIntervalMs: 90_000 },
   })
   expect(parseFelixConfiguration(object({ bpfEnabled: true, ipsetsRefreshInterval: 'soon' }))).toMatchObject({
-    errors: [{ field: 'spec.ipsetsRefreshInterval' }, { field: 'spec.bpfEnabled' }],
+    errors: [{ field: 'spec.bpfEnabled' }, { field: 'spec.ipsetsRefreshInterval' }],
   })
 })
