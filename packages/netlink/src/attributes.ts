@@ -46,34 +46,40 @@ export class MessageWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value)
+    const start = this.#grow(1)
+    this.#view.setUint8(start, value)
     return this
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), value, LITTLE_ENDIAN)
+    const start = this.#grow(2)
+    this.#view.setUint16(start, value, LITTLE_ENDIAN)
     return this
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value, LITTLE_ENDIAN)
+    const start = this.#grow(4)
+    this.#view.setUint32(start, value, LITTLE_ENDIAN)
     return this
   }
 
   /** Network order. */
   u16be(value: number): this {
-    this.#view.setUint16(this.#grow(2), value)
+    const start = this.#grow(2)
+    this.#view.setUint16(start, value)
     return this
   }
 
   /** Network order. */
   u32be(value: number): this {
-    this.#view.setUint32(this.#grow(4), value)
+    const start = this.#grow(4)
+    this.#view.setUint32(start, value)
     return this
   }
 
   raw(bytes: Uint8Array): this {
-    this.#bytes.set(bytes, this.#grow(bytes.length))
+    const start = this.#grow(bytes.length)
+    this.#bytes.set(bytes, start)
     return this
   }
 
@@ -144,10 +150,12 @@ export class MessageWriter {
 
   #pad(): void {
     const padding = align(this.#length) - this.#length
-    if (padding > 0) this.#bytes.fill(0, this.#grow(padding), this.#length)
+    if (padding === 0) return
+    const start = this.#grow(padding)
+    this.#bytes.fill(0, start, this.#length)
   }
 
-  /** Makes room for `count` octets and returns where they begin. */
+  /** Makes room for `count` octets and returns where they begin. It may replace #bytes and #view. */
   #grow(count: number): number {
     const start = this.#length
     this.#length += count
