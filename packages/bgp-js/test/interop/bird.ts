@@ -1,0 +1,84 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DaemonProcess } from './daemon.ts'
+import { eventually } from './eventually.ts'
+
+/** BIRD 2. */
+export class Bird extends DaemonProcess {
+  readonly name = 'BIRD'
+  readonly #withdrawn = new Set<string>()
+
+  async start(): Promise<void> {
+    this.#write()
+    this.spawn('bird', ['-f', '-c', this.#config, '-s', this.#socket, '-P', join(this.directory, 'pid')])
+    await eventually('BIRD answers', async () => this.#birdc('show status').catch(() => undefined), {
+      describe: async () => this.log,
+    })
+  }
+
+  async route(prefix: string): Promise<string> {
+    const shown = await this.#birdc(`show route for ${prefix} all`).catch((error: Error & { stdout?: string }) => {
+      // birdc exits with 1 to say so.
+      if (error.stdout?.includes('Network not found') === true) return ''
+      throw error
+    })
+    return shown.includes(prefix) ? shown : ''
+  }
+
+  async withdraw(prefix: string): Promise<void> {
+    this.#withdrawn.add(prefix)
+    this.#write()
+    await this.#birdc('configure')
+  }
+
+  async announce(prefix: string): Promise<void> {
+    this.#withdrawn.delete(prefix)
+    this.#write()
+    await this.#birdc('configure')
+  }
+
+  get #config(): string {
+    return join(this.directory, 'bird.conf')
+  }
+
+  get #socket(): string {
+    return join(this.directory, 'ctl')
+  }
+
+  async #birdc(command: string): Promise<string> {
+    return this.ask('birdc', ['-s', this.#socket, command])
+  }
+
+  #write(): void {
+    const { setup, link } = this
+    const of = (v6: boolean): string =>
+      setup.networks
+        .filter((prefix) => prefix.includes(':') === v6 && !this.#withdrawn.has(prefix))
+        .map((prefix) => `route ${prefix} blackhole;`)
+        .join(' ')
+    writeFileSync(
+      this.#config,
+      `log stderr all;
+router id ${setup.routerId};
+protocol device {}
+protocol static s4 { ipv4; ${of(false)} }
+protocol static s6 { ipv6; ${of(true)} }
+filter mark {
+  if source != RTS_STATIC then accept;
+  bgp_community.add((65001, 77));
+  bgp_large_community.add((65001, 7, 8));
+  bgp_ext_community.add((rt, 65001, 99));
+  accept;
+}
+protocol bgp margay {
+  local ${link.theirs.ipv4} as ${setup.asn};
+  neighbor ${link.ours.ipv4} as ${setup.ourAsn};
+  graceful restart on;
+  connect delay time 1; connect retry time 2; error wait time 1, 2;
+  ipv4 { import all; export filter mark; };
+  ipv6 { import all; export filter mark; next hop address ${link.theirs.ipv6}; };
+}
+`,
+    )
+  }
+}

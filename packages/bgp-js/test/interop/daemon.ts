@@ -1,0 +1,88 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Link } from './namespace-pair.ts'
+
+const run = promisify(execFile)
+
+/** How a peer under test is set up. It originates `networks` with `community` and `largeCommunity` where it can. */
+export interface DaemonSetup {
+  readonly asn: number
+  readonly ourAsn: number
+  readonly routerId: string
+  readonly networks: readonly string[]
+}
+
+/** A route as the daemon shows it, as text to search in. */
+export interface Daemon extends AsyncDisposable {
+  readonly name: string
+  readonly setup: DaemonSetup
+  readonly link: Link
+  start(): Promise<void>
+  /** SIGKILL. */
+  kill(): Promise<void>
+  /** Everything it says about a prefix; empty when it has none. */
+  route(prefix: string): Promise<string>
+  withdraw(prefix: string): Promise<void>
+  announce(prefix: string): Promise<void>
+}
+
+/** What the three drivers share: a process in a namespace with a directory of its own. */
+export abstract class DaemonProcess implements Daemon {
+  abstract readonly name: string
+  readonly setup: DaemonSetup
+  readonly link: Link
+  readonly directory: string
+  #child: ChildProcess | undefined
+  #log = ''
+
+  constructor(link: Link, setup: DaemonSetup) {
+    this.link = link
+    this.setup = setup
+    this.directory = mkdtempSync(join(tmpdir(), 'mgybgp-'))
+  }
+
+  get log(): string {
+    return this.#log
+  }
+
+  abstract start(): Promise<void>
+  abstract route(prefix: string): Promise<string>
+  abstract withdraw(prefix: string): Promise<void>
+  abstract announce(prefix: string): Promise<void>
+
+  protected spawn(command: string, args: readonly string[]): void {
+    const child = spawn('ip', ['netns', 'exec', this.link.namespace, command, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const keep = (chunk: Buffer): void => {
+      this.#log = (this.#log + chunk.toString()).slice(-20_000)
+    }
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    this.#child = child
+  }
+
+  /** Output of a command in the daemon's namespace; its error output when it fails. */
+  protected async ask(command: string, args: readonly string[]): Promise<string> {
+    const { stdout } = await run('ip', ['netns', 'exec', this.link.namespace, command, ...args], { timeout: 10_000 })
+    return stdout
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}

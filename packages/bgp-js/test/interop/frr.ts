@@ -1,0 +1,86 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DaemonProcess } from './daemon.ts'
+import { eventually } from './eventually.ts'
+
+/** FRR's bgpd, alone. */
+export class Frr extends DaemonProcess {
+  readonly name = 'FRR'
+
+  async start(): Promise<void> {
+    const config = join(this.directory, 'bgpd.conf')
+    writeFileSync(config, this.#text())
+    const pid = join(this.directory, 'pid')
+    // No zebra (-Z), no telnet (-P 0), no change of user (-S).
+    const args = ['-f', config, '-i', pid, '--vty_socket', this.directory, '-Z', '-P', '0', '-S']
+    this.spawn('/usr/lib/frr/bgpd', [...args, '--log', 'stdout'])
+    await eventually('FRR answers', async () => this.#vtysh('show bgp summary').catch(() => undefined), {
+      describe: async () => this.log,
+    })
+  }
+
+  async route(prefix: string): Promise<string> {
+    const shown = await this.#vtysh(`show bgp ${family(prefix)} unicast ${prefix}`)
+    return shown.includes('Network not in table') ? '' : shown
+  }
+
+  async withdraw(prefix: string): Promise<void> {
+    await this.#configure(prefix, `no network ${prefix}`)
+  }
+
+  async announce(prefix: string): Promise<void> {
+    await this.#configure(prefix, `network ${prefix} route-map mark`)
+  }
+
+  async #configure(prefix: string, line: string): Promise<void> {
+    const steps = [
+      'configure terminal',
+      `router bgp ${this.setup.asn}`,
+      `address-family ${family(prefix)} unicast`,
+      line,
+    ]
+    await this.ask('vtysh', ['--vty_socket', this.directory, '-d', 'bgpd', ...steps.flatMap((step) => ['-c', step])])
+  }
+
+  async #vtysh(command: string): Promise<string> {
+    return this.ask('vtysh', ['--vty_socket', this.directory, '-d', 'bgpd', '-c', command])
+  }
+
+  #text(): string {
+    const { setup, link } = this
+    const networks = (name: string): string =>
+      setup.networks
+        .filter((prefix) => family(prefix) === name)
+        .map((prefix) => `  network ${prefix} route-map mark`)
+        .join('\n')
+    return `log stdout
+route-map mark permit 10
+ set community 65001:77
+ set large-community 65001:7:8
+ set extcommunity rt 65001:99
+exit
+router bgp ${setup.asn}
+ bgp router-id ${setup.routerId}
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ bgp graceful-restart
+ neighbor ${link.ours.ipv4} remote-as ${setup.ourAsn}
+ neighbor ${link.ours.ipv4} timers connect 2
+ address-family ipv4 unicast
+${networks('ipv4')}
+  neighbor ${link.ours.ipv4} activate
+ exit-address-family
+ address-family ipv6 unicast
+${networks('ipv6')}
+  neighbor ${link.ours.ipv4} activate
+  neighbor ${link.ours.ipv4} route-map v6hop out
+ exit-address-family
+exit
+route-map v6hop permit 10
+ set ipv6 next-hop global ${link.theirs.ipv6}
+exit
+`
+  }
+}
+
+const family = (prefix: string): 'ipv4' | 'ipv6' => (prefix.includes(':') ? 'ipv6' : 'ipv4')

@@ -1,0 +1,44 @@
+// Runs one speaker and does what its parent asks over IPC. The tests kill it the hard way.
+import { type Log, type RoutesQuery, runSpeaker } from '../../src/index.ts'
+
+/** What the parent may ask. */
+export type SpeakerRequest =
+  | { readonly id: number; readonly do: 'peers' }
+  | { readonly id: number; readonly do: 'routes'; readonly query: RoutesQuery }
+  | { readonly id: number; readonly do: 'originate'; readonly prefix: string; readonly attributes?: object }
+  | { readonly id: number; readonly do: 'withdraw'; readonly prefix: string }
+  | { readonly id: number; readonly do: 'refresh'; readonly peer: string }
+  | { readonly id: number; readonly do: 'stop'; readonly graceful: boolean }
+
+const line =
+  (level: string) =>
+  (fields: object, message: string): void => {
+    process.stderr.write(`${level} ${message} ${JSON.stringify(fields)}\n`)
+  }
+const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+
+const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), { log })
+const { speaker } = running
+
+async function answer(request: SpeakerRequest): Promise<unknown> {
+  switch (request.do) {
+    case 'peers':
+      return speaker.peers()
+    case 'routes':
+      return speaker.routes(request.query)
+    case 'originate':
+      return speaker.originate(request.prefix, request.attributes)
+    case 'withdraw':
+      return speaker.withdraw(request.prefix)
+    case 'refresh':
+      return speaker.requestRefresh(request.peer)
+    case 'stop':
+      return running.stop({ graceful: request.graceful })
+  }
+}
+
+process.on('message', (request: SpeakerRequest) => {
+  void answer(request).then((result) => process.send?.({ id: request.id, result }))
+})
+process.on('disconnect', () => process.exit(0))
+process.send?.({ id: 0, result: running.listening })
