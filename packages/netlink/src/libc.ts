@@ -51,6 +51,7 @@ export const sys = {
     request: number,
     argument: Uint8Array | null,
   ) => number,
+  read: libc.func('int64_t read(int, void*, size_t)') as (fd: number, bytes: Uint8Array, length: number) => number,
   eventfd: libc.func('int eventfd(unsigned int, int)') as (initial: number, flags: number) => number,
   poll: libc.func('int poll(void*, unsigned long, int)') as (
     fds: Uint8Array,

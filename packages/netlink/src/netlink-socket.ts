@@ -84,6 +84,27 @@ export class NetlinkSocket implements AsyncDisposable {
   }
 
   /**
+   * Reads a table message by message without keeping it. What changes meanwhile may be missing or come twice.
+   * @param visit must not keep the body: it is a view into a buffer that is used again
+   */
+  async scan(request: NetlinkRequest, visit: (message: Message) => void): Promise<void> {
+    await this.#exclusive(async () => {
+      const sequence = await this.#sendOne(request, Nlm.F_DUMP)
+      for (;;) {
+        for (const message of splitMessages(await this.#receive(true, request.describe))) {
+          if (message.sequence !== sequence) continue
+          if (message.type !== Nlm.ERROR && message.type !== Nlm.DONE) visit(message)
+          else {
+            const failure = this.#failure(message, request)
+            if (failure !== undefined) throw failure
+            return
+          }
+        }
+      }
+    })
+  }
+
+  /**
    * Sends many independent requests, hundreds per system call.
    * @returns one entry per request: undefined when it was done, or its error. One failure does not stop the others.
    */
@@ -108,6 +129,14 @@ export class NetlinkSocket implements AsyncDisposable {
     await this.close()
   }
 
+  /** Gives the descriptor away, which the caller closes from now on; this object is closed. */
+  async release(): Promise<number> {
+    if (this.#closed) throw new NetlinkError('NETLINK_CLOSED', '', 'this socket is closed')
+    this.#closed = true
+    await this.#tail
+    return this.#fd
+  }
+
   async #exclusive<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new NetlinkError('NETLINK_CLOSED', '', 'this socket is closed')
     const result = this.#tail.then(() => {
@@ -124,10 +153,7 @@ export class NetlinkSocket implements AsyncDisposable {
   }
 
   async #roundTrip(request: NetlinkRequest, mode: number): Promise<[NetlinkError | undefined, Message[], boolean]> {
-    const sequence = this.#nextSequence()
-    const writer = new MessageWriter()
-    writer.message(request.type, (request.flags ?? 0) | Nlm.F_REQUEST | mode, sequence, request.fill)
-    await this.#send(writer.bytes(), request.inline ?? false, request.describe)
+    const sequence = await this.#sendOne(request, mode)
     const messages: Message[] = []
     let interrupted = false
     for (;;) {
@@ -141,6 +167,15 @@ export class NetlinkSocket implements AsyncDisposable {
         messages.push(message)
       }
     }
+  }
+
+  /** @returns the sequence number that the replies will carry */
+  async #sendOne(request: NetlinkRequest, mode: number): Promise<number> {
+    const sequence = this.#nextSequence()
+    const writer = new MessageWriter()
+    writer.message(request.type, (request.flags ?? 0) | Nlm.F_REQUEST | mode, sequence, request.fill)
+    await this.#send(writer.bytes(), request.inline ?? false, request.describe)
+    return sequence
   }
 
   /** Sends requests from `start` on in one datagram, only the last asking for an ack. @returns the next start. */
