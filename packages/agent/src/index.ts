@@ -1,1 +1,2 @@
-export {}
+export { AgentError } from './errors.ts'
+export { runAgent } from './run-agent.ts'

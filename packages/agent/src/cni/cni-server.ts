@@ -1,0 +1,206 @@
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { dirname, join } from 'node:path'
+import { ApiError } from '@margay/datastore'
+import { openRoute } from '@margay/netlink'
+import type { Logger } from 'pino'
+import type { AgentConfig } from '../config.ts'
+import type { AgentMetrics } from '../metrics.ts'
+import { CniError } from './cni-error.ts'
+import { CniHandlers, type CniParts } from './cni-handlers.ts'
+import { type CniRequest, parseRequest, type RawCniRequest, SUPPORTED_VERSIONS, splitRequest } from './cni-request.ts'
+import { PodNetwork } from './pod-network.ts'
+
+const MAX_REQUEST_OCTETS = 2 * 1024 * 1024
+/** A client sends its request in one go; one that does not holds no place for long. */
+const REQUEST_TIMEOUT_MS = 10_000
+const MAX_CONNECTIONS = 512
+const QUEUE_RETRY_MS = 5_000
+
+interface Answer {
+  readonly exitCode: number
+  readonly stdout: string
+}
+
+type Dependencies = Omit<CniParts, 'nodeName' | 'mtu' | 'network' | 'host'> & {
+  readonly config: AgentConfig
+  readonly metrics: AgentMetrics
+}
+
+/**
+ * Answers the CNI plugin on a unix socket. Calls for one container are done one after the other, others side by side.
+ * DELs that can't be finished (the plugin found no agent, the agent no API server) wait on disk and are tried again.
+ */
+export class CniServer {
+  readonly #config: AgentConfig
+  readonly #metrics: AgentMetrics
+  readonly #log: Logger
+  readonly #handlers: CniHandlers
+  readonly #server: Server
+  readonly #tails = new Map<string, Promise<unknown>>()
+  #queueTimer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor({ config, metrics, ...parts }: Dependencies) {
+    this.#config = config
+    this.#metrics = metrics
+    this.#log = parts.log
+    const host = openRoute()
+    const { nodeName, mtu } = config
+    this.#handlers = new CniHandlers({ ...parts, nodeName, mtu, host, network: new PodNetwork(host) })
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+      this.#serve(socket).catch((error: unknown) => {
+        this.#log.warn({ err: error }, 'a CNI call broke off')
+        socket.destroy()
+      })
+    })
+    this.#server.maxConnections = MAX_CONNECTIONS
+  }
+
+  /** Works off the queue once, then listens. */
+  async start(): Promise<void> {
+    const { cniSocket, cniQueue } = this.#config
+    await mkdir(cniQueue, { recursive: true, mode: 0o700 })
+    await mkdir(dirname(cniSocket), { recursive: true })
+    await this.#replayQueue()
+    await rm(cniSocket, { force: true })
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(cniSocket, resolve)
+    })
+    await chmod(cniSocket, 0o600)
+    this.#log.info({ cniSocket }, 'serving CNI')
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#queueTimer)
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+
+  async #serve(socket: Socket): Promise<void> {
+    socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy(new Error('the client is silent')))
+    const chunks: Buffer[] = []
+    let octets = 0
+    for await (const chunk of socket) {
+      octets += (chunk as Buffer).length
+      if (octets > MAX_REQUEST_OCTETS) throw new Error('the request is too large')
+      chunks.push(chunk as Buffer)
+    }
+    socket.setTimeout(0)
+    const { exitCode, stdout } = await this.#answer(Buffer.concat(chunks))
+    socket.end(`${exitCode}${stdout}`)
+  }
+
+  async #answer(bytes: Buffer): Promise<Answer> {
+    const begin = performance.now()
+    let raw: RawCniRequest | undefined
+    try {
+      raw = splitRequest(bytes)
+      const request = parseRequest(raw)
+      const result = await this.#serialized(request.containerId, async () => this.#dispatch(request, bytes))
+      this.#finished(raw, 'ok', begin)
+      return { exitCode: 0, stdout: result === undefined ? '' : `${JSON.stringify(result)}\n` }
+    } catch (error) {
+      this.#finished(raw, 'error', begin)
+      return this.#errorAnswer(error, raw)
+    }
+  }
+
+  #finished(raw: RawCniRequest | undefined, result: 'ok' | 'error', begin: number): void {
+    const command = raw?.variables.get('CNI_COMMAND') ?? ''
+    const known = ['ADD', 'DEL', 'CHECK', 'STATUS', 'GC'].includes(command) ? command : 'other'
+    this.#metrics.cniAnswered(known, result, (performance.now() - begin) / 1000)
+  }
+
+  #errorAnswer(error: unknown, raw: RawCniRequest | undefined): Answer {
+    const known =
+      error instanceof CniError ? error : new CniError(999, error instanceof Error ? error.message : String(error))
+    if (error instanceof CniError)
+      this.#log.warn({ code: error.code, msg: error.message, details: error.details }, 'refused a CNI call')
+    else this.#log.error({ err: error }, 'a CNI call failed')
+    const version = /"cniVersion"\s*:\s*"([0-9.]{1,12})"/.exec(raw?.stdin ?? '')?.[1] ?? '1.1.0'
+    const cniVersion = SUPPORTED_VERSIONS.includes(version) ? version : '1.1.0'
+    const body = { cniVersion, code: known.code, msg: known.message, details: known.details }
+    return { exitCode: 1, stdout: `${JSON.stringify(body)}\n` }
+  }
+
+  async #dispatch(request: CniRequest, bytes: Buffer): Promise<unknown> {
+    switch (request.command) {
+      case 'ADD':
+        return this.#handlers.add(request)
+      case 'DEL':
+        return this.#deleteOrQueue(request, bytes)
+      case 'CHECK':
+        return this.#handlers.check(request)
+      case 'STATUS':
+        return this.#handlers.status()
+      case 'GC':
+        return this.#handlers.collectGarbage(request)
+    }
+  }
+
+  /** A DEL succeeds though the API server is away: what is left to do is kept on disk. */
+  async #deleteOrQueue(request: CniRequest, bytes: Buffer): Promise<void> {
+    try {
+      await this.#handlers.delete(request)
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'API_UNAVAILABLE') throw error
+      const path = join(this.#config.cniQueue, `${request.containerId}-${request.ifName}.del`)
+      await writeFile(`${path}.new`, bytes, { mode: 0o600, flush: true })
+      await rename(`${path}.new`, path)
+      this.#log.warn({ path, error: error.message }, 'no API server: the rest of this DEL waits')
+      this.#scheduleReplay()
+    }
+  }
+
+  #scheduleReplay(): void {
+    if (this.#stopped) return
+    clearTimeout(this.#queueTimer)
+    this.#queueTimer = setTimeout(() => {
+      this.#replayQueue().catch((error: unknown) => this.#log.error({ err: error }, 'the queue of DELs cannot be read'))
+    }, QUEUE_RETRY_MS)
+    this.#queueTimer.unref()
+  }
+
+  async #replayQueue(): Promise<void> {
+    const files = (await readdir(this.#config.cniQueue)).filter((file) => file.endsWith('.del'))
+    for (const file of files) {
+      const path = join(this.#config.cniQueue, file)
+      try {
+        const request = parseRequest(splitRequest(await readFile(path)))
+        await this.#serialized(request.containerId, async () => this.#handlers.delete(request))
+        await rm(path, { force: true })
+        this.#log.info({ containerId: request.containerId }, 'finished a DEL that had waited')
+      } catch (error) {
+        if (error instanceof CniError) {
+          this.#log.error({ path, error: error.message }, 'a DEL in the queue cannot be read: set aside')
+          await rename(path, `${path}.bad`)
+        } else {
+          this.#log.warn({ path, error: String(error) }, 'a DEL in the queue must wait')
+          this.#scheduleReplay()
+        }
+      }
+    }
+  }
+
+  /** Runs calls of one key one after the other. */
+  async #serialized<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (key === '') return work()
+    const previous = this.#tails.get(key)
+    const run = (async () => {
+      if (previous !== undefined) await previous
+      return work()
+    })()
+    const tail = run.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#tails.set(key, tail)
+    try {
+      return await run
+    } finally {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key)
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import { DEFAULT_FELIX_CONFIGURATION, type Direction, type FelixConfiguration, type IPPool } from '@margay/model'
+import type { Family } from '@margay/net'
+import type { EndpointPlan, IpSetKind, PlanSink, PolicyPlan } from '@margay/policy'
+import type { IpSets, IptablesTable, Rule } from 'node-iptables'
+import { endpointChain, ipSetName, policyChain } from './chain-names.ts'
+import { renderDispatch } from './dispatch.ts'
+import { renderEndpoint } from './render-endpoint.ts'
+import { renderPolicy } from './render-policy.ts'
+import { ALL_POOLS_SET, HOOKS, MASQUERADE_SET, staticChains, type TableName } from './static-chains.ts'
+
+export type Tables = Readonly<Record<TableName, IptablesTable>>
+
+/** The filter, raw and nat tables and the IP sets of one IP version. */
+export interface FamilyDataplane {
+  readonly family: Family
+  readonly tables: Tables
+  readonly ipSets: IpSets
+}
+
+const DIRECTIONS: readonly Direction[] = ['ingress', 'egress']
+const SET_TYPES: Record<IpSetKind, 'hash:ip' | 'hash:net' | 'hash:ip,port'> = {
+  ip: 'hash:ip',
+  net: 'hash:net',
+  ipPort: 'hash:ip,port',
+}
+
+/**
+ * Turns the policy compiler's plans into desired chains and sets of both IP versions. Converts only: the tables and sets
+ * compare with the kernel and write.
+ */
+export class PolicyManager implements PlanSink {
+  readonly #families: readonly FamilyDataplane[]
+  readonly #policies = new Map<string, PolicyPlan>()
+  readonly #endpoints = new Map<string, EndpointPlan>()
+  /** Interfaces of the pods that have an endpoint here. */
+  readonly #interfaces = new Map<string, Set<string>>()
+  readonly #dispatchChains = new Map<Direction, Set<string>>()
+  #configuration: FelixConfiguration = DEFAULT_FELIX_CONFIGURATION
+
+  constructor(families: readonly FamilyDataplane[]) {
+    this.#families = families
+    for (const { tables } of families) {
+      for (const [table, hooks] of Object.entries(HOOKS) as [TableName, (typeof HOOKS)[TableName]][]) {
+        for (const { chain, position, rules } of hooks) tables[table].setHooks(chain, position, rules)
+      }
+    }
+    this.setPools([])
+    this.#renderStatic()
+    this.#renderDispatch()
+  }
+
+  setConfiguration(configuration: FelixConfiguration): void {
+    this.#configuration = configuration
+    this.#renderStatic()
+    for (const plan of this.#endpoints.values()) this.#renderEndpoint(plan)
+  }
+
+  /** The address blocks whose pods are masqueraded when they leave all pools. */
+  setPools(pools: readonly IPPool[]): void {
+    for (const { family, ipSets } of this.#families) {
+      const own = pools.filter(({ cidr }) => cidr.family === family)
+      for (const [id, members] of [
+        [MASQUERADE_SET, own.filter(({ natOutgoing }) => natOutgoing)],
+        [ALL_POOLS_SET, own],
+      ] as const) {
+        ipSets.setIpSet({
+          name: ipSetName(family, id),
+          type: 'hash:net',
+          family,
+          members: new Set(members.map(({ cidr }) => String(cidr))),
+        })
+      }
+    }
+  }
+
+  addInterface(endpoint: string, interfaceName: string): void {
+    const interfaces = this.#interfaces.get(endpoint)
+    if (interfaces === undefined) this.#interfaces.set(endpoint, new Set([interfaceName]))
+    else interfaces.add(interfaceName)
+    const plan = this.#endpoints.get(endpoint)
+    if (plan !== undefined) this.#renderEndpoint(plan)
+    this.#renderDispatch()
+  }
+
+  removeInterface(endpoint: string, interfaceName: string): void {
+    this.#interfaces.get(endpoint)?.delete(interfaceName)
+    if (this.#interfaces.get(endpoint)?.size === 0) this.#interfaces.delete(endpoint)
+    this.#renderDispatch()
+    for (const direction of DIRECTIONS) {
+      for (const { tables } of this.#families) tables.filter.removeChain(endpointChain(direction, interfaceName))
+    }
+  }
+
+  /** The plan of an endpoint and of its policies, for the HTTP API. */
+  endpointPlan(endpoint: string): EndpointPlan | undefined {
+    return this.#endpoints.get(endpoint)
+  }
+
+  get policies(): ReadonlyMap<string, PolicyPlan> {
+    return this.#policies
+  }
+
+  ipSetAdded(id: string, kind: IpSetKind, members: ReadonlySet<string>): void {
+    for (const { family, ipSets } of this.#families) {
+      const own = new Set([...members].filter((member) => familyOf(member) === family))
+      ipSets.setIpSet({ name: ipSetName(family, id), type: SET_TYPES[kind], family, members: own })
+    }
+  }
+
+  ipSetMembersChanged(id: string, added: readonly string[], removed: readonly string[]): void {
+    for (const { family, ipSets } of this.#families) {
+      const own = (members: readonly string[]): string[] => members.filter((member) => familyOf(member) === family)
+      const name = ipSetName(family, id)
+      if (own(added).length > 0) ipSets.addMembers(name, own(added))
+      if (own(removed).length > 0) ipSets.removeMembers(name, own(removed))
+    }
+  }
+
+  ipSetRemoved(id: string): void {
+    for (const { family, ipSets } of this.#families) ipSets.removeIpSet(ipSetName(family, id))
+  }
+
+  policyUpdated(plan: PolicyPlan): void {
+    this.#policies.set(plan.id, plan)
+    const chain = policyChain(plan.direction, plan.namespace, plan.name)
+    for (const { family, tables } of this.#families) tables.filter.setChain(chain, renderPolicy(plan, family))
+  }
+
+  policyRemoved(id: string): void {
+    const plan = this.#policies.get(id)
+    if (plan === undefined) return
+    this.#policies.delete(id)
+    const chain = policyChain(plan.direction, plan.namespace, plan.name)
+    for (const { tables } of this.#families) tables.filter.removeChain(chain)
+  }
+
+  endpointUpdated(plan: EndpointPlan): void {
+    this.#endpoints.set(plan.id, plan)
+    this.#renderEndpoint(plan)
+  }
+
+  endpointRemoved(id: string): void {
+    this.#endpoints.delete(id)
+  }
+
+  #renderEndpoint(plan: EndpointPlan): void {
+    for (const interfaceName of this.#interfaces.get(plan.id) ?? []) {
+      for (const direction of DIRECTIONS) {
+        const rules = renderEndpoint(direction, plan[direction], this.#configuration.iptablesFilterDenyAction)
+        for (const { tables } of this.#families) tables.filter.setChain(endpointChain(direction, interfaceName), rules)
+      }
+    }
+  }
+
+  #renderDispatch(): void {
+    const interfaceNames = [...this.#interfaces.values()].flatMap((each) => [...each])
+    for (const direction of DIRECTIONS) {
+      const chains = renderDispatch(direction, interfaceNames)
+      this.#setAll(chains)
+      for (const old of this.#dispatchChains.get(direction) ?? []) {
+        if (!chains.has(old)) for (const { tables } of this.#families) tables.filter.removeChain(old)
+      }
+      this.#dispatchChains.set(direction, new Set(chains.keys()))
+    }
+  }
+
+  #setAll(chains: ReadonlyMap<string, readonly Rule[]>): void {
+    for (const { tables } of this.#families) for (const [name, rules] of chains) tables.filter.setChain(name, rules)
+  }
+
+  #renderStatic(): void {
+    for (const { family, tables } of this.#families) {
+      const byTable = staticChains(family, this.#configuration)
+      for (const table of ['raw', 'filter', 'nat'] as const) {
+        for (const [name, rules] of Object.entries(byTable[table])) tables[table].setChain(name, rules)
+      }
+    }
+  }
+}
+
+function familyOf(member: string): Family {
+  return member.includes(':') && !/^\d+\.\d+\.\d+\.\d+/.test(member) ? 6 : 4
+}

@@ -1,0 +1,213 @@
+import { Address, Prefix } from '@margay/net'
+import {
+  type KernelRoute,
+  NetlinkError,
+  type NextHop,
+  type Route,
+  type RouteChange,
+  type RouteSocket,
+  RouteTable,
+} from '@margay/netlink'
+import type { Logger } from 'pino'
+import type { Driver } from '../dataplane/dataplane.ts'
+
+/** Marks the routes that are Margay's: `ip route show proto 77`. */
+export const MARGAY_PROTOCOL = 77
+const PRIORITY = 1024
+const RETRY_MS = 1_000
+
+export interface WorkloadRoute {
+  readonly address: string
+  readonly interfaceName: string
+}
+
+/** A route that the speaker chose; more than one next hop is ECMP. */
+export interface LearnedRoute {
+  readonly prefix: string
+  readonly nextHops: readonly string[]
+}
+
+/**
+ * The one owner of Margay's routes: to the node's pods, to nowhere for the unused addresses of its blocks, and to what
+ * the speaker learned; the first that names a destination wins. Touches only routes with {@link MARGAY_PROTOCOL}.
+ *
+ * Until `learnedInSync` is called nothing that looks learned (it has a gateway) is removed: after a restart of the
+ * agent the kernel goes on with the routes that it has until the peers have sent theirs (RFC 4724).
+ */
+export class RouteManager implements Driver {
+  readonly name = 'routes'
+  readonly critical = false
+  readonly #socket: RouteSocket
+  readonly #log: Logger
+  readonly #workloads = new Map<string, string>()
+  readonly #learned = new Map<string, readonly string[]>()
+  #blocks: readonly Prefix[] = []
+  #learnedInSync = false
+  #actual: Map<string, KernelRoute> | undefined
+  #dirty = true
+  #refreshIntervalMs: number
+  #nextRefresh = 0
+
+  constructor(options: { socket: RouteSocket; log: Logger; refreshIntervalMs: number }) {
+    this.#socket = options.socket
+    this.#log = options.log
+    this.#refreshIntervalMs = options.refreshIntervalMs
+  }
+
+  setRefreshInterval(intervalMs: number): void {
+    this.#refreshIntervalMs = intervalMs
+  }
+
+  setWorkload({ address, interfaceName }: WorkloadRoute): void {
+    this.#workloads.set(String(Prefix.host(Address.parse(address))), interfaceName)
+    this.#dirty = true
+  }
+
+  removeWorkload({ address, interfaceName }: WorkloadRoute): void {
+    const key = String(Prefix.host(Address.parse(address)))
+    // The address may be another pod's by now.
+    if (this.#workloads.get(key) === interfaceName) this.#workloads.delete(key)
+    this.#dirty = true
+  }
+
+  setBlocks(blocks: readonly Prefix[]): void {
+    this.#blocks = blocks
+    this.#dirty = true
+  }
+
+  setLearned({ prefix, nextHops }: LearnedRoute): void {
+    this.#learned.set(prefix, nextHops)
+    this.#dirty = true
+  }
+
+  removeLearned(prefix: string): void {
+    this.#learned.delete(prefix)
+    this.#dirty = true
+  }
+
+  learnedInSync(): void {
+    if (this.#learnedInSync) return
+    this.#learnedInSync = true
+    this.#dirty = true
+  }
+
+  /** Reads the kernel again at the next run: somebody else may have changed it. */
+  markStale(): void {
+    this.#actual = undefined
+  }
+
+  nextRun(): number {
+    return this.#nextRefresh
+  }
+
+  async apply(): Promise<void> {
+    if (performance.now() >= this.#nextRefresh) this.#actual = undefined
+    if (!this.#dirty && this.#actual !== undefined) return
+    this.#dirty = false
+    try {
+      const actual = await this.#read()
+      this.#actual = actual
+      const changes = diff(await this.#desired(), actual, !this.#learnedInSync)
+      await this.#write(changes)
+      this.#nextRefresh = performance.now() + this.#refreshIntervalMs
+    } catch (error) {
+      this.#dirty = true
+      this.#actual = undefined
+      this.#nextRefresh = performance.now() + RETRY_MS
+      throw error
+    }
+  }
+
+  async #read(): Promise<Map<string, KernelRoute>> {
+    if (this.#actual !== undefined) return this.#actual
+    const routes = await this.#socket.routes({ table: RouteTable.main, protocol: MARGAY_PROTOCOL })
+    return new Map(routes.map((route) => [routeKey(route), route]))
+  }
+
+  /** What the kernel shall hold, by key. A pod whose interface is not there has no route as yet. */
+  async #desired(): Promise<Map<string, Route>> {
+    const routes = new Map<string, Route>()
+    const common = { table: RouteTable.main, protocol: MARGAY_PROTOCOL, priority: PRIORITY }
+    for (const [text, nextHops] of this.#learned) {
+      const dst = Prefix.parse(text)
+      const route: Route = { dst, ...common, type: 'unicast', ...hopsOf(nextHops) }
+      routes.set(routeKey(route), route)
+    }
+    for (const dst of this.#blocks) {
+      const route: Route = { dst, ...common, type: 'blackhole' }
+      routes.set(routeKey(route), route)
+    }
+    const indexes = new Map((await this.#socket.links()).map(({ name, index }) => [name, index]))
+    for (const [text, interfaceName] of this.#workloads) {
+      const oif = indexes.get(interfaceName)
+      if (oif === undefined) {
+        this.#log.warn({ interfaceName, address: text }, "a pod's interface is not there")
+        continue
+      }
+      const route: Route = { dst: Prefix.parse(text), ...common, type: 'unicast', scope: 'link', oif }
+      routes.set(routeKey(route), route)
+    }
+    return routes
+  }
+
+  async #write(changes: readonly RouteChange[]): Promise<void> {
+    if (changes.length === 0) return
+    const failures: NetlinkError[] = []
+    for (const [index, failure] of (await this.#socket.applyRoutes(changes)).entries()) {
+      const change = changes[index] as RouteChange
+      const gone = change.op === 'delete' && failure?.errnoName === 'ESRCH'
+      if (failure === undefined || gone) {
+        if (change.op === 'delete') this.#actual?.delete(routeKey(change.route))
+        else this.#actual?.set(routeKey(change.route), change.route as KernelRoute)
+      } else {
+        failures.push(failure)
+      }
+    }
+    this.#log.info({ changes: changes.length, failures: failures.length }, 'programmed routes')
+    if (failures.length > 0) throw new AggregateError(failures, failures.map(({ message }) => message).join('; '))
+  }
+}
+
+function hopsOf(nextHops: readonly string[]): Partial<Route> {
+  const [first, ...more] = nextHops.map((text) => Address.parse(text))
+  if (first === undefined) return {}
+  if (more.length === 0) return { gateway: first }
+  return { multipath: [first, ...more].map((gateway): NextHop => ({ gateway, weight: 1 })) }
+}
+
+/** The kernel knows a route by destination and priority. */
+function routeKey({ dst, priority }: Route): string {
+  return `${dst} ${priority ?? 0}`
+}
+
+/** The changes that lead from `actual` to `desired`: additions and replacements, then deletions. Pure. */
+export function diff(
+  desired: ReadonlyMap<string, Route>,
+  actual: ReadonlyMap<string, Route>,
+  keepGateways: boolean,
+): RouteChange[] {
+  const changes: RouteChange[] = []
+  for (const [key, route] of desired) {
+    const present = actual.get(key)
+    if (present === undefined || !sameRoute(present, route)) changes.push({ op: 'replace', route })
+  }
+  for (const [key, route] of actual) {
+    const learned = route.gateway !== undefined || route.multipath !== undefined
+    if (!desired.has(key) && !(keepGateways && learned)) changes.push({ op: 'delete', route })
+  }
+  return changes
+}
+
+function sameRoute(a: Route, b: Route): boolean {
+  return (a.type ?? 'unicast') === (b.type ?? 'unicast') && hopText(a) === hopText(b)
+}
+
+/** Compares what we set: a gateway's interface is the kernel's choice. */
+function hopText({ gateway, oif, multipath }: Route): string {
+  if (multipath !== undefined)
+    return multipath
+      .map((hop) => `${hop.gateway} ${hop.weight ?? 1}`)
+      .toSorted()
+      .join(', ')
+  return gateway === undefined ? `dev ${oif}` : `via ${gateway}`
+}
