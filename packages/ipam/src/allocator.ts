@@ -128,6 +128,7 @@ export class Allocator {
         pool.cidr.family === family &&
         !pool.disabled &&
         !pool.terminating &&
+        pool.allocatable &&
         pool.allowedUses.includes('Workload') &&
         pool.nodeSelector.matches(nodeLabels),
     )

@@ -1,1 +1,2 @@
-export {}
+export { ControllersError } from './errors.ts'
+export { runKubeControllers } from './run-kube-controllers.ts'

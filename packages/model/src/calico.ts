@@ -13,6 +13,17 @@ export type Parsed<T> = { readonly value: T } | { readonly errors: readonly Fiel
 
 export interface CalicoObject extends KubernetesObject {
   readonly spec?: unknown
+  readonly status?: { readonly conditions?: readonly Condition[] }
+}
+
+/** One of an object's status conditions, as in the Kubernetes API. */
+export interface Condition {
+  readonly type: string
+  readonly status: 'True' | 'False' | 'Unknown'
+  readonly reason: string
+  readonly message: string
+  readonly lastTransitionTime: string
+  readonly observedGeneration?: number
 }
 
 export type AllowedUse = 'Workload' | 'Tunnel'
@@ -30,6 +41,8 @@ export interface IPPool {
   readonly assignmentMode: 'Automatic' | 'Manual'
   /** Being deleted: its addresses stay in use, new ones are not given out. */
   readonly terminating: boolean
+  /** False when kube-controllers found a reason against it (an overlap): condition `Allocatable`. */
+  readonly allocatable: boolean
 }
 
 export interface BgpConfiguration {
@@ -127,6 +140,9 @@ export function parseIPPool(object: CalicoObject): Parsed<IPPool> {
       allowedUses: readAllowedUses(spec),
       assignmentMode: spec.oneOf('assignmentMode', ['Automatic', 'Manual']) ?? 'Automatic',
       terminating: object.metadata.deletionTimestamp !== undefined,
+      allocatable: !(object.status?.conditions ?? []).some(
+        ({ type, status }) => type === 'Allocatable' && status === 'False',
+      ),
     }
   })
 }

@@ -3,6 +3,7 @@ export {
   type BgpConfiguration,
   type BgpPeer,
   type CalicoObject,
+  type Condition,
   DEFAULT_BGP_CONFIGURATION,
   DEFAULT_FELIX_CONFIGURATION,
   type FelixConfiguration,
