@@ -138,7 +138,7 @@ function handleOf(message: Message, family: 4 | 6): ConnectionHandle {
 }
 
 /** @returns undefined for what is no IPv4 or IPv6 connection. @throws {NetlinkError} NETLINK_BAD_MESSAGE */
-export function decodeConnection(message: Message): Connection | undefined {
+function decodeConnection(message: Message): Connection | undefined {
   if (message.body.length < 4) throw badMessage('a connection message shorter than struct nfgenmsg')
   const family = familyOf(message.body[0] as number)
   const attributes = new Attributes(message.body.subarray(4))

@@ -113,7 +113,7 @@ function configRequests(group: number, copyOctets: number): NetlinkRequest[] {
 }
 
 /** @throws {NetlinkError} NETLINK_BAD_MESSAGE */
-export function decodeLoggedPacket(message: Message): LoggedPacket {
+function decodeLoggedPacket(message: Message): LoggedPacket {
   if (message.body.length < 4) throw badMessage('a log message shorter than struct nfgenmsg')
   const attributes = new Attributes(message.body.subarray(4))
   return {

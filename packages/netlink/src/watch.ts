@@ -70,7 +70,7 @@ export function watchRoute(options: { netns?: Netns; groups: readonly RouteEvent
 }
 
 /** @returns undefined for what is no event of ours. @throws {NetlinkError} NETLINK_BAD_MESSAGE */
-export function decodeRouteEvent(message: Message): RouteEvent | undefined {
+function decodeRouteEvent(message: Message): RouteEvent | undefined {
   const change = message.type % 2 === 0 ? 'new' : 'deleted'
   switch (message.type) {
     case 16:

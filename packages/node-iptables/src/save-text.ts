@@ -94,7 +94,7 @@ function inspectRule(text: string, hashPrefix: string): { hash: string | undefin
 }
 
 /** Splits at blanks; `"` quotes and `\` escapes inside quotes, as iptables-save writes them. */
-export function splitWords(text: string): string[] {
+function splitWords(text: string): string[] {
   const words: string[] = []
   let word: string | undefined
   let quoted = false

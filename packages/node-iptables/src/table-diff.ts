@@ -13,7 +13,7 @@ export interface DesiredTable {
 }
 
 /** A rule in the kernel; `hash` undefined = not ours. */
-export interface ActualRule {
+interface ActualRule {
   readonly text: string
   readonly hash: string | undefined
   readonly target: string | undefined

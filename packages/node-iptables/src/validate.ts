@@ -1,7 +1,7 @@
 import { badRule } from './errors.ts'
 
 /** Longest chain name that iptables takes. */
-export const CHAIN_NAME_LENGTH = 28
+const CHAIN_NAME_LENGTH = 28
 
 /** @throws {IptablesError} IPTABLES_BAD_RULE */
 export function checkChainName(field: string, name: string): string {
