@@ -141,6 +141,31 @@ describe('against a table in memory', () => {
   })
 })
 
+test('a chain that a foreign rule holds keeps what it needs itself', async () => {
+  const fake = new FakeIptables()
+  for (const [chain, rules] of [
+    ['own-z', ['-j DROP']],
+    ['own-y', ['-j own-z']],
+    ['own-gone', []],
+    ['INPUT', ['-j own-y']],
+  ] as const) {
+    fake.chains.set(chain, [...rules])
+  }
+  const table = openTable(fake)
+  table.setHooks('INPUT', 'insert', [{ action: { kind: 'accept' } }])
+  const result = await table.apply()
+  expect(result).toMatchObject({ restores: 1, deletedChains: ['own-gone'], failures: [] })
+  expect(result.stillReferenced.toSorted()).toEqual(['own-y', 'own-z'])
+  // The foreign rule is remembered after our own change of its chain.
+  table.setChain('own-y', [])
+  await table.apply()
+  table.removeChain('own-y')
+  expect(await table.apply()).toMatchObject({ restores: 0, stillReferenced: ['own-y'], failures: [] })
+  fake.chains.get('INPUT')?.pop()
+  table.markStale()
+  expect(await table.apply()).toMatchObject({ deletedChains: ['own-y'] })
+})
+
 test('chains and prefixes that are not ours are refused', () => {
   const fake = new FakeIptables()
   const table = openTable(fake)
