@@ -64,7 +64,7 @@ const packageOf = new Map<string, string>()
 const definitions: Record<string, unknown> = {}
 
 for (const [prefix, models] of roots) for (const model of models) await visit(model, prefix)
-const sorted = Object.fromEntries(Object.entries(definitions).sort(([a], [b]) => (a < b ? -1 : 1)))
+const sorted = Object.fromEntries(Object.entries(definitions).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 writeFileSync(target, `${JSON.stringify(sorted, null, 1)}\n`)
 
 async function visit(model: string, prefix: string): Promise<void> {

@@ -1,6 +1,5 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type AdmissionRequest, BuiltinAdmission, type UserInfo } from './api/admission.ts'
 import { Lifecycle } from './api/lifecycle.ts'
@@ -152,13 +151,13 @@ export class ApiServer {
       else server.listen(options.tcp?.port ?? 0, options.tcp?.host ?? '127.0.0.1', listening)
     })
     const address = server.address()
-    const port = typeof address === 'object' ? (address as AddressInfo | null)?.port : undefined
+    const port = typeof address === 'object' ? address?.port : undefined
     const host = options.tcp?.host ?? '127.0.0.1'
     const scheme = options.tls === undefined ? 'http' : 'https'
     const authority = host.includes(':') ? `[${host}]` : host
     return {
       port,
-      url: port === undefined ? String(address) : `${scheme}://${authority}:${port}`,
+      url: port === undefined ? (options.unixPath ?? '') : `${scheme}://${authority}:${port}`,
       close: () => this.#closeServer(server),
     }
   }
@@ -272,7 +271,7 @@ const embedder: WriteOptions = {
 }
 
 function withoutVersion({ metadata: { resourceVersion: _version, ...metadata }, ...rest }: KubeObject): KubeObject {
-  return { ...rest, metadata } as KubeObject
+  return { ...rest, metadata }
 }
 
 /** Makes an API server with the objects that every cluster starts with. It serves once `listen` is called. */

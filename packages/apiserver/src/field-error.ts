@@ -34,7 +34,7 @@ export function typeInvalid(field: string, value: unknown, detail: string): Fiel
 }
 
 export function notSupported(field: string, value: unknown, supported: readonly unknown[]): FieldError {
-  const list = supported.map((item) => shown(item)).sort()
+  const list = supported.map((item) => shown(item)).toSorted()
   return {
     type: 'FieldValueNotSupported',
     field,

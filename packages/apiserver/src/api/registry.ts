@@ -101,7 +101,7 @@ export class Registry {
       const key = keyOf(type.group, type.version, type.resource)
       if (!this.#builtin.has(key)) this.#byKey.set(key, type)
     }
-    this.#sorted = [...this.#byKey.values()].sort(
+    this.#sorted = [...this.#byKey.values()].toSorted(
       (a, b) => compare(a.group, b.group) || compareVersions(a.version, b.version) || compare(a.resource, b.resource),
     )
     this.#generation += 1

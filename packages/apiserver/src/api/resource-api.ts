@@ -379,7 +379,7 @@ function isSame(object: KubeObject, live: KubeObject): boolean {
 
 function omitStatus(config: KubeObject): KubeObject {
   const { status: _status, ...rest } = config
-  return rest as KubeObject
+  return rest
 }
 
 function withVersion(object: JsonObject, resourceVersion: string | undefined): JsonObject {

@@ -21,7 +21,7 @@ export function answerReview(
   namespace: string | undefined,
 ): KubeObject {
   const spec = objectAt(review, 'spec')
-  const { managedFields: _fields, ...metadata } = { ...review.metadata, creationTimestamp: null as unknown as string }
+  const { managedFields: _fields, ...metadata } = review.metadata
   const answer = (status: JsonObject): KubeObject => ({ ...review, metadata, status })
   switch (type.resource) {
     case 'tokenreviews':

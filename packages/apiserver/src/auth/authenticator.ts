@@ -33,9 +33,9 @@ function userOfCertificate({ socket }: IncomingMessage): UserInfo | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
   const { subject } = socket.getPeerCertificate()
   // A certificate may have several; the type of Node's declaration knows of one.
-  const name = (subject?.CN ?? '') as string | string[]
+  const name = subject?.CN ?? ''
   const username = Array.isArray(name) ? (name[0] ?? '') : name
   if (username === '') return undefined
-  const organizations = (subject.O ?? []) as string | string[]
+  const organizations = subject.O ?? []
   return { username, groups: [...new Set([organizations, AUTHENTICATED].flat())] }
 }

@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { parse as parseYaml } from 'yaml'
 import { ApiError, badRequest } from '../errors.ts'
 import { isObject } from '../object.ts'
+import { decodeProtobuf, PROTOBUF_TYPE } from '../protobuf/decode.ts'
+import { ProtobufError } from '../protobuf/reader.ts'
 import { parseRange } from './negotiation.ts'
 
 const BODY_AT_MOST_BYTES = 3 * 1024 * 1024
@@ -30,10 +32,23 @@ export function parseBody(body: Buffer, contentType: string | undefined): unknow
   const { type } = parseRange(contentType ?? 'application/json')
   if (type === 'application/json' || type.endsWith('+json') || type === '' || type === '*/*') return parseJson(body)
   if (type === 'application/yaml' || type === 'application/apply-patch+yaml') return parseYamlBody(body)
+  if (type === PROTOBUF_TYPE) return parseProtobuf(body)
   throw new ApiError(
     'UnsupportedMediaType',
     `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`,
   )
+}
+
+function parseProtobuf(body: Buffer): unknown {
+  try {
+    const value = decodeProtobuf(body)
+    checkValue(value)
+    return value
+  } catch (error) {
+    if (error instanceof ProtobufError || error instanceof TypeError)
+      throw badRequest(messageOf(error), { cause: error })
+    throw error
+  }
 }
 
 function parseJson(body: Buffer): unknown {

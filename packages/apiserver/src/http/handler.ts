@@ -458,7 +458,7 @@ function readDeleteOptions(value: JsonObject): DeleteOptions {
     decode({ $ref: 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions' }, value),
   )
   const { propagationPolicy, gracePeriodSeconds, orphanDependents } = options
-  if (propagationPolicy !== undefined && !['Background', 'Foreground', 'Orphan'].includes(String(propagationPolicy))) {
+  if (propagationPolicy !== undefined && !isPolicy(propagationPolicy)) {
     throw new ApiError(
       'Invalid',
       `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: ${JSON.stringify(propagationPolicy)}: supported values: "Foreground", "Background", "Orphan", "nil"`,
@@ -471,9 +471,13 @@ function readDeleteOptions(value: JsonObject): DeleteOptions {
   const preconditions = objectAt(options, 'preconditions') as { uid?: string; resourceVersion?: string }
   return {
     preconditions,
-    ...(policy === undefined ? {} : { propagationPolicy: policy as 'Background' | 'Foreground' | 'Orphan' }),
+    ...(isPolicy(policy) ? { propagationPolicy: policy } : {}),
     ...(typeof gracePeriodSeconds === 'number' ? { gracePeriodSeconds: Math.max(0, gracePeriodSeconds) } : {}),
   }
+}
+
+function isPolicy(value: unknown): value is NonNullable<DeleteOptions['propagationPolicy']> {
+  return value === 'Background' || value === 'Foreground' || value === 'Orphan'
 }
 
 function decoding<T>(read: () => T): T {

@@ -101,8 +101,7 @@ export class HttpShell {
     const query = url.searchParams
     const info = parseRequestPath(url.pathname)
     if (info === undefined) throw badRequest('the path has a broken percent escape')
-    const user = this.#ports.authenticator.authenticate(request)
-    if (user === undefined) throw new ApiError('Unauthorized', 'Unauthorized')
+    const user = this.#userOf(request)
     const verb = verbOf(request.method ?? '', info, query)
     const attributes: Attributes = info.isResource
       ? {
@@ -117,6 +116,32 @@ export class HttpShell {
       : { isResource: false, verb, path: info.path }
     if (!this.#ports.authorizer.allows(user, attributes)) throw refusal(user, attributes)
     return { info, query, user }
+  }
+
+  /** The one who asks, or whom they may and want to pass for. @throws {ApiError} 401, 403 */
+  #userOf(request: IncomingMessage): UserInfo {
+    const { authenticator, authorizer } = this.#ports
+    const user = authenticator.authenticate(request)
+    if (user === undefined) throw new ApiError('Unauthorized', 'Unauthorized')
+    const username = request.headers['impersonate-user']
+    const groups = request.headersDistinct['impersonate-group'] ?? []
+    if (typeof username !== 'string' || username === '') {
+      if (groups.length > 0) throw badRequest('requested groups without impersonating a user')
+      return user
+    }
+    for (const [resource, name] of [['users', username], ...groups.map((group) => ['groups', group])] as const) {
+      const attributes: Attributes = {
+        isResource: true,
+        verb: 'impersonate',
+        group: '',
+        resource: resource ?? '',
+        subresource: '',
+        namespace: '',
+        name: name ?? '',
+      }
+      if (!authorizer.allows(user, attributes)) throw refusal(user, attributes)
+    }
+    return { username, groups: [...new Set([...groups, ...accountGroups(username), 'system:authenticated'])] }
   }
 
   #plain(request: IncomingMessage, response: ServerResponse, path: string): void {
@@ -193,6 +218,12 @@ export class HttpShell {
     const message = error instanceof Error ? error.message : String(error)
     return new ApiError('InternalError', `Internal error occurred: ${message}`, undefined, { cause: error })
   }
+}
+
+/** Groups that every service account is in. */
+function accountGroups(username: string): string[] {
+  const namespace = /^system:serviceaccount:([^:]+):[^:]+$/.exec(username)?.[1]
+  return namespace === undefined ? [] : ['system:serviceaccounts', `system:serviceaccounts:${namespace}`]
 }
 
 function isDiscoveryRoot(path: string): boolean {

@@ -12,7 +12,7 @@ const accepted = 'application/json, application/yaml'
 export function negotiate(header: string | undefined): Representation {
   const ranges = (header ?? '').trim() === '' ? ['*/*'] : (header ?? '').split(',')
   const wanted = ranges.map((range, position) => ({ ...parseRange(range), position }))
-  wanted.sort((a, b) => b.quality - a.quality || a.position - b.position)
+  wanted.toSorted((a, b) => b.quality - a.quality || a.position - b.position)
   for (const { type, parameters } of wanted) {
     const format = formats[type]
     const as = representations[parameters.get('as') ?? '']

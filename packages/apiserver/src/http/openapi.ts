@@ -122,7 +122,7 @@ function collectDefinitions(types: readonly ResourceType[]): Map<string, Schema>
     }
     for (const property of Object.values(schema.properties ?? {})) visit(property)
     if (schema.items !== undefined) visit(schema.items)
-    if (isObject(schema.additionalProperties)) visit(schema.additionalProperties as Schema)
+    if (isObject(schema.additionalProperties)) visit(schema.additionalProperties)
   }
   for (const type of types) {
     if (type.schema.$ref === undefined) found.set(definitionName(type), type.schema)
@@ -162,7 +162,7 @@ function renderSchema(
     result['properties'] = Object.fromEntries(Object.entries(properties).map(([name, one]) => [name, render(one)]))
   }
   if (items !== undefined) result['items'] = render(items)
-  if (isObject(additionalProperties)) result['additionalProperties'] = render(additionalProperties as Schema)
+  if (isObject(additionalProperties)) result['additionalProperties'] = render(additionalProperties)
   return result
 }
 

@@ -36,7 +36,7 @@ export class FieldSet {
 
   toFieldsV1(): JsonObject {
     const fields: JsonObject = {}
-    for (const element of [...new Set([...this.members, ...this.children.keys()])].sort()) {
+    for (const element of [...new Set([...this.members, ...this.children.keys()])].toSorted()) {
       const below = this.children.get(element)?.toFieldsV1() ?? {}
       const isBoth = this.members.has(element) && Object.keys(below).length > 0
       fields[element] = isBoth ? { '.': {}, ...below } : below
@@ -69,7 +69,7 @@ export class FieldSet {
   /** Every path as text such as `.spec.containers[name="web"].image`. */
   paths(prefix = ''): string[] {
     const result: string[] = []
-    for (const element of [...new Set([...this.members, ...this.children.keys()])].sort()) {
+    for (const element of [...new Set([...this.members, ...this.children.keys()])].toSorted()) {
       const path = prefix + elementText(element)
       if (this.members.has(element)) result.push(path)
       result.push(...(this.children.get(element)?.paths(path) ?? []))

@@ -158,7 +158,7 @@ function toEntries(owners: Owner[]): ManagedFieldsEntry[] {
   return owners
     .filter(({ fields }) => !fields.isEmpty)
     .map(({ entry, fields }) => ({ ...entry, fieldsV1: fields.toFieldsV1() }))
-    .sort(
+    .toSorted(
       (a, b) =>
         compareText(a.operation, b.operation) ||
         compareText(a.time ?? '', b.time ?? '') ||
@@ -171,7 +171,7 @@ function bounded(owners: Owner[]): Owner[] {
   const updaters = owners.filter(({ entry }) => entry.operation === 'Update' && !('subresource' in entry))
   if (updaters.length <= UPDATE_MANAGERS_AT_MOST) return owners
   const oldest = updaters
-    .sort((a, b) => compareText(a.entry.time ?? '', b.entry.time ?? ''))
+    .toSorted((a, b) => compareText(a.entry.time ?? '', b.entry.time ?? ''))
     .slice(0, updaters.length - UPDATE_MANAGERS_AT_MOST + 1)
   const first = oldest[0]
   if (first === undefined) return owners

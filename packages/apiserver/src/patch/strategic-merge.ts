@@ -83,7 +83,7 @@ function ordered(items: unknown[], before: unknown[], order: unknown, key: strin
   const previous = new Map(before.map((item, position) => [idOf(item), position]))
   const named = items
     .filter((item) => wanted.has(idOf(item)))
-    .sort((a, b) => (wanted.get(idOf(a)) ?? 0) - (wanted.get(idOf(b)) ?? 0))
+    .toSorted((a, b) => (wanted.get(idOf(a)) ?? 0) - (wanted.get(idOf(b)) ?? 0))
   const unnamed = items.filter((item) => !wanted.has(idOf(item)))
   const result: unknown[] = []
   for (const item of named) {

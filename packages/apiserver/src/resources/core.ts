@@ -125,7 +125,7 @@ export const events = builtinType({
     column('Source', (event) => stringAt(event['source'], 'component') || stringAt(event, 'reportingComponent'), 1),
     column('Message', (event) => stringAt(event, 'message').trim()),
     column('First Seen', (event, nowMs) => ageOf(stringAt(event, 'firstTimestamp') || lastSeen(event), nowMs), 1),
-    column('Count', (event) => String(valueAt(event, 'series.count') ?? event['count'] ?? 1), 1),
+    column('Count', (event) => textOr(valueAt(event, 'series.count') ?? event['count'], '1'), 1),
     { ...nameColumn, priority: 1 },
   ],
   selectableFields: {

@@ -97,10 +97,10 @@ function versionErrors(version: JsonObject, field: string): FieldError[] {
   const schemaField = `${field}.schema.openAPIV3Schema`
   const schema = objectAt(version, 'schema')['openAPIV3Schema']
   if (!isObject(schema)) return [required(schemaField, 'schemas are required')]
-  const errors = structuralErrors(schema as Schema, schemaField)
+  const errors = structuralErrors(schema, schemaField)
   if (errors.length === 0) {
-    errors.push(...defaultErrors(schema as Schema, schemaField))
-    errors.push(...compileRules(schema as Schema, schemaField).errors)
+    errors.push(...defaultErrors(schema, schemaField))
+    errors.push(...compileRules(schema, schemaField).errors)
   }
   for (const [position, column] of objectsAt(version, 'additionalPrinterColumns').entries()) {
     const path = index(`${field}.additionalPrinterColumns`, position)
@@ -145,7 +145,7 @@ function defaultErrors(schema: Schema, field: string): FieldError[] {
   }
   if (schema.items !== undefined) errors.push(...defaultErrors(schema.items, at(field, 'items')))
   if (isObject(schema.additionalProperties)) {
-    errors.push(...defaultErrors(schema.additionalProperties as Schema, at(field, 'additionalProperties')))
+    errors.push(...defaultErrors(schema.additionalProperties, at(field, 'additionalProperties')))
   }
   return errors
 }

@@ -4,7 +4,7 @@ import { formatTime } from '../schema/formats.ts'
 import { type Schema, wholeObjectSchema } from '../schema/schema.ts'
 import type { SelectableFields } from '../store/selectors.ts'
 import { builtinType, metadataFields, objectIn, scaleSubresource, setDefault, statusOf } from './builtin.ts'
-import { column, countColumn, nameColumn } from './columns.ts'
+import { column, nameColumn, textOr } from './columns.ts'
 import { crdErrors } from './crd-validation.ts'
 import { customColumns, jsonPathValues } from './custom-columns.ts'
 import { dnsSubdomainErrors } from './names.ts'
@@ -24,11 +24,7 @@ export const customResourceDefinitions = builtinType({
   definition: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition',
   hasStatus: true,
   tracksGeneration: true,
-  columns: [
-    nameColumn,
-    column('Created At', (crd) => crd.metadata.creationTimestamp ?? ''),
-    countColumn('Versions', (crd) => objectsAt(crd['spec'], 'versions').length),
-  ].slice(0, 2),
+  columns: [nameColumn, column('Created At', (crd) => crd.metadata.creationTimestamp ?? '')],
   applyDefaults: (crd) => {
     const spec = objectIn(crd, 'spec')
     const names = objectIn(spec, 'names')
@@ -139,10 +135,7 @@ function customType(crd: KubeObject, version: Record<string, unknown>): Resource
 function customFields(version: Record<string, unknown>): SelectableFields {
   const paths = objectsAt(version, 'selectableFields').map((field) => stringAt(field, 'jsonPath'))
   return Object.fromEntries(
-    paths.map((path) => [
-      path.replace(/^\./, ''),
-      (object: KubeObject) => String(jsonPathValues(object, path)[0] ?? ''),
-    ]),
+    paths.map((path) => [path.replace(/^\./, ''), (object: KubeObject) => textOr(jsonPathValues(object, path)[0], '')]),
   )
 }
 

@@ -82,7 +82,8 @@ function portErrors({ port, endPort, protocol }: JsonObject, field: string): Fie
     for (const error of portNumberErrors(port)) errors.push(invalidValue(`${field}.port`, port, error))
     if (typeof endPort === 'number') errors.push(...endPortErrors(port, endPort, field))
   } else {
-    for (const error of portNameErrors(String(port))) errors.push(invalidValue(`${field}.port`, port, error))
+    for (const error of portNameErrors(typeof port === 'string' ? port : ''))
+      errors.push(invalidValue(`${field}.port`, port, error))
     if (endPort !== undefined) {
       errors.push(invalidValue(`${field}.endPort`, endPort, 'must be specified only when port is numeric'))
     }

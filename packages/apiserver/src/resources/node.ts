@@ -50,7 +50,7 @@ function rolesText(node: KubeObject): string {
     if (key.startsWith(ROLE_PREFIX) && key.length > ROLE_PREFIX.length) return [key.slice(ROLE_PREFIX.length)]
     return key === 'kubernetes.io/role' && value !== '' ? [value] : []
   })
-  return roles.length === 0 ? '<none>' : [...new Set(roles)].sort().join(',')
+  return roles.length === 0 ? '<none>' : [...new Set(roles)].toSorted().join(',')
 }
 
 function addressOf(node: KubeObject, type: string): string {

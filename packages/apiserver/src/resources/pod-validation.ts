@@ -225,7 +225,7 @@ function resourceErrors(container: JsonObject, field: string): FieldError[] {
       const nanos = parseQuantity(String(text))?.nanos ?? 0n
       const path = `${field}.resources.${list}[${name}]`
       if (nanos < 0n) errors.push(invalidValue(path, text, 'must be greater than or equal to 0'))
-      const limit = list === 'requests' ? parseQuantity(String(objectAt(resources, 'limits')[name] ?? '')) : undefined
+      const limit = list === 'requests' ? parseQuantity(stringAt(objectAt(resources, 'limits'), name)) : undefined
       if (limit !== undefined && nanos > limit.nanos) {
         errors.push(
           invalidValue(

@@ -94,7 +94,7 @@ function stoppedReason(state: JsonObject): string | undefined {
   if (!isObject(state['terminated'])) return undefined
   const { reason, signal, exitCode } = state['terminated']
   if (typeof reason === 'string' && reason !== '') return reason
-  return typeof signal === 'number' && signal !== 0 ? `Signal:${signal}` : `ExitCode:${String(exitCode ?? 0)}`
+  return typeof signal === 'number' && signal !== 0 ? `Signal:${signal}` : `ExitCode:${textOr(exitCode, '0')}`
 }
 
 function initReasonOf(pod: KubeObject): string | undefined {

@@ -139,7 +139,7 @@ function portsText(service: KubeObject): string {
 /** Labels as `a=b,c=d`; `<none>` when there are none. */
 export function selectorText(labels: JsonObject): string {
   const parts = Object.entries(labels).map(([key, value]) => `${key}=${String(value)}`)
-  return parts.length === 0 ? '<none>' : parts.sort().join(',')
+  return parts.length === 0 ? '<none>' : parts.toSorted().join(',')
 }
 
 function endpointsText(subsets: JsonObject[]): string {
@@ -194,7 +194,7 @@ export const endpointSlices = builtinType({
   columns: [
     nameColumn,
     column('AddressType', (slice) => stringAt(slice, 'addressType')),
-    column('Ports', (slice) => shortList(objectsAt(slice, 'ports').map((port) => String(port['port'] ?? '*')))),
+    column('Ports', (slice) => shortList(objectsAt(slice, 'ports').map((port) => textOr(port['port'], '*')))),
     column('Endpoints', (slice) =>
       shortList(objectsAt(slice, 'endpoints').flatMap((one) => stringsAt(one, 'addresses'))),
     ),

@@ -44,8 +44,7 @@ export function celTypeOf(environment: Environment, schema: Schema): string {
     }
   }
   const declareObject = (part: Schema, isRoot: boolean): string => {
-    if (isObject(part.additionalProperties))
-      return `map<string, ${declare(part.additionalProperties as Schema, false)}>`
+    if (isObject(part.additionalProperties)) return `map<string, ${declare(part.additionalProperties, false)}>`
     const isEmbedded = isRoot || part['x-kubernetes-embedded-resource'] === true
     if (part.properties === undefined && !isEmbedded) return 'dyn'
     const fields: Record<string, string> = {}
@@ -78,8 +77,7 @@ export function toCelValue(schema: Schema | undefined, value: unknown): unknown 
         schema?.properties !== undefined && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined
       const isMap = property === undefined && schema?.properties === undefined
       const name = isMap ? key : escapeIdentifier(key)
-      const below =
-        property ?? (isObject(schema?.additionalProperties) ? (schema.additionalProperties as Schema) : undefined)
+      const below = property ?? (isObject(schema?.additionalProperties) ? schema.additionalProperties : undefined)
       if (name !== undefined && member !== undefined) entries.push([name, toCelValue(below, member)])
     }
     return new Map(entries)

@@ -140,7 +140,7 @@ let loaded: Record<string, Schema> | undefined
 
 /** Definitions of all built-in types by their OpenAPI name; loaded once, never changed afterwards. */
 export function builtinDefinitions(): Record<string, Schema> {
-  loaded ??= overlaid(structuredClone(definitions) as unknown as Record<string, Schema>)
+  loaded ??= overlaid(structuredClone(definitions))
   return loaded
 }
 

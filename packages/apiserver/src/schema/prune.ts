@@ -43,7 +43,7 @@ function pruneMember(
   if (embedded && embeddedFields.has(key)) return
   const { properties = {}, additionalProperties } = schema
   const property = Object.hasOwn(properties, key) ? properties[key] : undefined
-  const member = property ?? (isObject(additionalProperties) ? (additionalProperties as Schema) : undefined)
+  const member = property ?? (isObject(additionalProperties) ? additionalProperties : undefined)
   if (member !== undefined) {
     pruneValue(member, parent[key], field, member['x-kubernetes-embedded-resource'] === true, removed)
   } else if (additionalProperties !== true && schema['x-kubernetes-preserve-unknown-fields'] !== true) {
@@ -65,7 +65,7 @@ export function applyDefaults(schema: Schema, value: unknown): void {
     }
     if (!isObject(schema.additionalProperties)) return
     for (const key of Object.keys(value)) {
-      if (!Object.hasOwn(schema.properties ?? {}, key)) applyDefaults(schema.additionalProperties as Schema, value[key])
+      if (!Object.hasOwn(schema.properties ?? {}, key)) applyDefaults(schema.additionalProperties, value[key])
     }
   }
 }

@@ -71,7 +71,7 @@ export function memberSchema(schema: Schema | undefined, key: string): Schema | 
   if (schema === undefined) return undefined
   const { properties, additionalProperties } = resolve(schema)
   if (properties !== undefined && Object.hasOwn(properties, key)) return properties[key]
-  return isObject(additionalProperties) ? (additionalProperties as Schema) : undefined
+  return isObject(additionalProperties) ? additionalProperties : undefined
 }
 
 /** Schema of the items of an array, where known. */

@@ -165,7 +165,7 @@ function checkBelow(schema: Schema, field: string, errors: FieldError[]): void {
   }
   if (schema.items !== undefined) checkNode(schema.items, at(field, 'items'), false, errors)
   if (isObject(schema.additionalProperties)) {
-    checkNode(schema.additionalProperties as Schema, at(field, 'additionalProperties'), false, errors)
+    checkNode(schema.additionalProperties, at(field, 'additionalProperties'), false, errors)
   }
   for (const keyword of ['allOf', 'anyOf', 'oneOf'] as const) {
     for (const [position, option] of (schema[keyword] ?? []).entries()) {

@@ -69,7 +69,7 @@ function typeName(value: unknown): string {
 }
 
 function validateString(schema: Schema, value: string, field: string, errors: FieldError[]): void {
-  const length = [...value].length
+  const length = Array.from(value).length
   if (schema.maxLength !== undefined && length > schema.maxLength) errors.push(tooLong(field, schema.maxLength))
   if (schema.minLength !== undefined && length < schema.minLength) {
     errors.push(invalidValue(field, value, `${inBody(field)} should be at least ${schema.minLength} chars long`))
@@ -157,7 +157,7 @@ function validateObject(schema: Schema, value: JsonObject, field: string, errors
     const property = Object.hasOwn(properties, name) ? properties[name] : undefined
     if (property !== undefined) validateValue(property, member, at(field, name), errors)
     else if (isObject(additionalProperties)) {
-      validateValue(additionalProperties as Schema, member, at(field, name), errors)
+      validateValue(additionalProperties, member, at(field, name), errors)
     }
   }
   if (schema['x-kubernetes-embedded-resource'] === true) validateEmbedded(value, field, errors)

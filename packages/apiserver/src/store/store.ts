@@ -148,7 +148,7 @@ export class Store {
     const entries = [...objects]
     const prefix = `${namespace}/`
     const wanted = namespace === undefined ? entries : entries.filter(([key]) => key.startsWith(prefix))
-    return wanted.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)
+    return wanted.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object)
   }
 }
 
