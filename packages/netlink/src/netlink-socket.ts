@@ -62,42 +62,67 @@ export class NetlinkSocket implements AsyncDisposable {
   /** Sends one request and waits for its verdict. @returns the messages that came before it. */
   async request(request: NetlinkRequest): Promise<Message[]> {
     return await this.#exclusive(async () => {
-      const [verdict, messages] = await this.#roundTrip(request, Nlm.F_ACK)
-      if (verdict !== undefined) throw verdict
-      return messages
+      const sequence = await this.#sendOne(request, Nlm.F_ACK)
+      const messages: Message[] = []
+      for (;;) {
+        const datagram = (await this.#receive(false, request.describe)).slice()
+        for (const message of splitMessages(datagram)) {
+          if (message.sequence !== sequence) continue
+          if (message.type !== Nlm.ERROR && message.type !== Nlm.DONE) {
+            messages.push(message)
+            continue
+          }
+          const failure = this.#failure(message, request)
+          if (failure !== undefined) throw failure
+          return messages
+        }
+      }
     })
   }
 
   /**
-   * Reads a whole table. A dump that the kernel marks as interrupted (the table changed meanwhile) is read again.
+   * Reads a whole table, giving the event loop its turns. A dump that the kernel marks as interrupted (the table
+   * changed meanwhile) is read again.
+   * @param decode makes an entry of a message, whose body is a view into a buffer that is used again; undefined = none
    * @throws {NetlinkError} NETLINK_DUMP_INTERRUPTED when ten readings in a row were interrupted.
    */
-  async dump(request: NetlinkRequest): Promise<Message[]> {
-    return await this.#exclusive(async () => {
-      for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
-        const [verdict, messages, interrupted] = await this.#roundTrip(request, Nlm.F_DUMP)
-        if (verdict !== undefined) throw verdict
-        if (!interrupted) return messages
-      }
-      throw new NetlinkError('NETLINK_DUMP_INTERRUPTED', request.describe(), `changed during ${DUMP_ATTEMPTS} readings`)
-    })
+  async dump<T>(request: NetlinkRequest, decode: (message: Message) => T | undefined): Promise<T[]> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const entries: T[] = []
+      const interrupted = await this.scan(request, (message) => {
+        const entry = decode(message)
+        if (entry !== undefined) entries.push(entry)
+      })
+      if (!interrupted) return entries
+    }
+    throw new NetlinkError('NETLINK_DUMP_INTERRUPTED', request.describe(), `changed during ${DUMP_ATTEMPTS} readings`)
   }
 
   /**
-   * Reads a table message by message without keeping it. What changes meanwhile may be missing or come twice.
+   * Reads a table message by message without keeping it.
    * @param visit must not keep the body: it is a view into a buffer that is used again
+   * @returns whether the kernel said that the table changed meanwhile: something may be missing or have come twice
    */
-  async scan(request: NetlinkRequest, visit: (message: Message) => void): Promise<void> {
-    await this.#exclusive(async () => {
+  async scan(request: NetlinkRequest, visit: (message: Message) => void): Promise<boolean> {
+    return await this.#exclusive(async () => {
       const sequence = await this.#sendOne(request, Nlm.F_DUMP)
+      let interrupted = false
+      // To the end also when `visit` throws: what is left unread would come in front of the next answer.
+      let thrown: { readonly error: unknown } | undefined
       for (;;) {
         for (const message of splitMessages(await this.#receive(true, request.describe))) {
           if (message.sequence !== sequence) continue
-          if (message.type !== Nlm.ERROR && message.type !== Nlm.DONE) visit(message)
-          else {
+          if ((message.flags & Nlm.F_DUMP_INTR) !== 0) interrupted = true
+          if (message.type === Nlm.ERROR || message.type === Nlm.DONE) {
             const failure = this.#failure(message, request)
             if (failure !== undefined) throw failure
-            return
+            if (thrown !== undefined) throw thrown.error
+            return interrupted
+          }
+          try {
+            if (thrown === undefined) visit(message)
+          } catch (error) {
+            thrown = { error }
           }
         }
       }
@@ -150,23 +175,6 @@ export class NetlinkSocket implements AsyncDisposable {
       () => undefined,
     )
     return await result
-  }
-
-  async #roundTrip(request: NetlinkRequest, mode: number): Promise<[NetlinkError | undefined, Message[], boolean]> {
-    const sequence = await this.#sendOne(request, mode)
-    const messages: Message[] = []
-    let interrupted = false
-    for (;;) {
-      const datagram = (await this.#receive(mode === Nlm.F_DUMP, request.describe)).slice()
-      for (const message of splitMessages(datagram)) {
-        if (message.sequence !== sequence) continue
-        if ((message.flags & Nlm.F_DUMP_INTR) !== 0) interrupted = true
-        if (message.type === Nlm.ERROR || message.type === Nlm.DONE) {
-          return [this.#failure(message, request), messages, interrupted]
-        }
-        messages.push(message)
-      }
-    }
   }
 
   /** @returns the sequence number that the replies will carry */

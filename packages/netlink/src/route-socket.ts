@@ -19,7 +19,6 @@ import {
   newLinkRequests,
   setLinkRequest,
 } from './links.ts'
-import type { Message } from './message.ts'
 import {
   decodeForwardingEntry,
   decodeNeighbour,
@@ -46,6 +45,7 @@ import {
 } from './routes.ts'
 
 const NETLINK_ROUTE = 0
+const ROUTES_PER_TURN = 4096
 
 /** One change of {@link RouteSocket.applyRoutes}. */
 export interface RouteChange {
@@ -72,8 +72,7 @@ export class RouteSocket implements AsyncDisposable {
 
   /** @param options.statistics also read packet counters */
   async links(options: { statistics?: boolean } = {}): Promise<Link[]> {
-    const messages = await this.#socket.dump(getLinkRequest(undefined, options.statistics ?? false))
-    return messages.map(decodeLink)
+    return await this.#socket.dump(getLinkRequest(undefined, options.statistics ?? false), decodeLink)
   }
 
   /** @returns undefined when there is none. */
@@ -118,7 +117,7 @@ export class RouteSocket implements AsyncDisposable {
   }
 
   async addresses(filter: AddressFilter = {}): Promise<InterfaceAddress[]> {
-    const entries = await this.#list(listAddressesRequest(filter), decodeAddress)
+    const entries = await this.#socket.dump(listAddressesRequest(filter), decodeAddress)
     return filter.index === undefined ? entries : entries.filter((entry) => entry.index === filter.index)
   }
 
@@ -172,27 +171,17 @@ export class RouteSocket implements AsyncDisposable {
    * @returns one entry per change: undefined when done, else its error. A failure does not stop the rest.
    */
   async applyRoutes(changes: readonly RouteChange[]): Promise<(NetlinkError | undefined)[]> {
-    const results: (NetlinkError | undefined)[] = Array.from({ length: changes.length })
-    const requests: NetlinkRequest[] = []
-    const positions: number[] = []
-    for (const [position, { op, route }] of changes.entries()) {
-      try {
-        requests.push(routeRequest(op, route))
-        positions.push(position)
-      } catch (error) {
-        if (!(error instanceof NetlinkError)) throw error
-        results[position] = error
-      }
-    }
-    for (const [index, failure] of (await this.#socket.batch(requests)).entries()) {
-      results[positions[index] as number] = failure
+    const results: (NetlinkError | undefined)[] = []
+    // In parts, so that preparing a hundred thousand routes does not keep the event loop waiting.
+    for (let start = 0; start < changes.length; start += ROUTES_PER_TURN) {
+      results.push(...(await this.#applyPart(changes.slice(start, start + ROUTES_PER_TURN))))
     }
     return results
   }
 
   /** Neighbours, or with `proxy: true` the proxy entries. */
   async neighbours(filter: NeighbourFilter = {}): Promise<Neighbour[]> {
-    const entries = await this.#list(listNeighboursRequest(filter), decodeNeighbour)
+    const entries = await this.#socket.dump(listNeighboursRequest(filter), decodeNeighbour)
     return filter.index === undefined ? entries : entries.filter((entry) => entry.index === filter.index)
   }
 
@@ -211,7 +200,7 @@ export class RouteSocket implements AsyncDisposable {
 
   /** Forwarding tables of bridges and vxlan devices. */
   async forwardingEntries(filter: { index?: number } = {}): Promise<ForwardingEntry[]> {
-    const entries = await this.#list(listForwardingRequest(), decodeForwardingEntry)
+    const entries = await this.#socket.dump(listForwardingRequest(), decodeForwardingEntry)
     return filter.index === undefined ? entries : entries.filter((entry) => entry.index === filter.index)
   }
 
@@ -240,10 +229,29 @@ export class RouteSocket implements AsyncDisposable {
     await this.close()
   }
 
+  async #applyPart(changes: readonly RouteChange[]): Promise<(NetlinkError | undefined)[]> {
+    const results: (NetlinkError | undefined)[] = Array.from({ length: changes.length })
+    const requests: NetlinkRequest[] = []
+    const positions: number[] = []
+    for (const [position, { op, route }] of changes.entries()) {
+      try {
+        requests.push(routeRequest(op, route))
+        positions.push(position)
+      } catch (error) {
+        if (!(error instanceof NetlinkError)) throw error
+        results[position] = error
+      }
+    }
+    for (const [index, failure] of (await this.#socket.batch(requests)).entries()) {
+      results[positions[index] as number] = failure
+    }
+    return results
+  }
+
   async #routesOf(family: 4 | 6, filter: RouteFilter): Promise<KernelRoute[]> {
     const { table, protocol, oif } = filter
     try {
-      const routes = await this.#list(listRoutesRequest(family, filter), decodeRoute)
+      const routes = await this.#socket.dump(listRoutesRequest(family, filter), decodeRoute)
       // A kernel older than 5.0 ignores the filter.
       return routes.filter(
         (route) =>
@@ -256,14 +264,5 @@ export class RouteSocket implements AsyncDisposable {
       if (table !== undefined && error instanceof NetlinkError && error.errnoName === 'ENOENT') return []
       throw error
     }
-  }
-
-  async #list<T>(request: NetlinkRequest, decode: (message: Message) => T | undefined): Promise<T[]> {
-    const entries: T[] = []
-    for (const message of await this.#socket.dump(request)) {
-      const entry = decode(message)
-      if (entry !== undefined) entries.push(entry)
-    }
-    return entries
   }
 }

@@ -8,6 +8,7 @@ const PROTOCOL_VERSION = 6
 /** Revisions of the types that Linux has had since 3.19 and the ipset program since 6.23. */
 const REVISIONS: Record<string, number> = { 'hash:ip': 4, 'hash:net': 6, 'hash:ip,port': 5, 'hash:net,port': 7 }
 const NET_BYTEORDER = 0x4000
+const INLINE_MEMBERS = 50
 const FLAG_LIST_SETNAME = 2
 
 const Command = { CREATE: 2, DESTROY: 3, SWAP: 6, LIST: 7, ADD: 9, DELETE: 10 } as const
@@ -120,7 +121,8 @@ export function membersRequest(
         writer.attributeU32be(9 | NET_BYTEORDER, 0)
       }
     }),
-    inline: true,
+    // A few go at once; a flood leaves the event loop its turns.
+    inline: members.length <= INLINE_MEMBERS,
   }
 }
 
@@ -132,19 +134,20 @@ export const listNamesRequest = (): NetlinkRequest =>
 export const listRequest = (name: string): NetlinkRequest =>
   request(Command.LIST, 0, `list IP set ${name}`, (writer) => writer.attributeText(Attr.SETNAME, name))
 
-/** Every set's name that a dump tells. */
-export const readNames = (messages: readonly Message[]): string[] =>
-  messages.flatMap((message) => new Attributes(message.body.subarray(4)).text(Attr.SETNAME) ?? [])
+/** The set's name in a message of a dump. */
+export const readName = (message: Message): string | undefined =>
+  new Attributes(message.body.subarray(4)).text(Attr.SETNAME)
 
-/** Puts together one set from the messages of its dump. @returns undefined when they tell nothing */
-export function readSet(messages: readonly Message[]): KernelIpSet | undefined {
-  let set: KernelIpSet | undefined
-  for (const message of messages) {
-    if (message.body.length < 4) continue
+/** Puts together one set from the messages of its dump, one after the other. */
+export class SetReader {
+  set: KernelIpSet | undefined
+
+  /** Always undefined: nothing is to be kept of the message. */
+  readonly take = (message: Message): undefined => {
     const attributes = new Attributes(message.body.subarray(4))
     const type = attributes.text(Attr.TYPENAME)
     if (type !== undefined) {
-      set = {
+      this.set = {
         name: attributes.text(Attr.SETNAME) ?? '',
         type,
         family: attributes.u8(Attr.FAMILY) === 10 ? 6 : 4,
@@ -153,12 +156,10 @@ export function readSet(messages: readonly Message[]): KernelIpSet | undefined {
       }
     }
     const list = attributes.bytes(Attr.ADT)
-    if (set !== undefined && list !== undefined && IP_SET_TYPES.includes(set.type)) {
-      for (const { bytes } of walkAttributes(list)) {
-        const member = readMember(set.type as IpSetType, bytes)
-        if (member !== undefined) set.members.add(member)
-      }
+    if (this.set === undefined || list === undefined || !IP_SET_TYPES.includes(this.set.type)) return
+    for (const { bytes } of walkAttributes(list)) {
+      const member = readMember(this.set.type as IpSetType, bytes)
+      if (member !== undefined) this.set.members.add(member)
     }
   }
-  return set
 }

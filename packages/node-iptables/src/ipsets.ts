@@ -11,8 +11,8 @@ import {
   listRequest,
   membersRequest,
   NETLINK_NETFILTER,
-  readNames,
-  readSet,
+  readName,
+  SetReader,
   swapRequest,
 } from './ipset-wire.ts'
 import { checkSetName } from './validate.ts'
@@ -153,7 +153,9 @@ export class IpSets implements AsyncDisposable {
   /** One set from the kernel. @returns undefined when there is none */
   async read(name: string): Promise<KernelIpSet | undefined> {
     try {
-      return readSet(await this.#socket.dump(listRequest(checkSetName('name', name))))
+      const reader = new SetReader()
+      await this.#socket.dump(listRequest(checkSetName('name', name)), reader.take)
+      return reader.set
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return undefined
       throw error
@@ -332,7 +334,7 @@ export class IpSets implements AsyncDisposable {
 
   async #readActual(): Promise<Map<string, KernelIpSet>> {
     const actual = new Map<string, KernelIpSet>()
-    for (const name of readNames(await this.#socket.dump(listNamesRequest()))) {
+    for (const name of await this.#socket.dump(listNamesRequest(), readName)) {
       if (name.startsWith(this.#prefix)) await this.#reread(name, actual)
     }
     this.#actual = actual
