@@ -44,6 +44,13 @@ const TCP_UP: Transition = {
   reason: 'TCP connection established',
 }
 
+/** RFC 4271 §8.2.2 does not count this one as a failure. */
+const WRONG_VERSION: Transition = {
+  next: 'Idle',
+  actions: [...RELEASE, start('idleHold')],
+  reason: 'the peer wants another BGP version',
+}
+
 const IDLE = {
   ManualStart: DIAL,
   AutomaticStart: DIAL,
@@ -99,7 +106,7 @@ const OPEN_SENT = {
   BgpHeaderErr: fault('message header error', NOTIFY_FROM_EVENT),
   BgpOpenMsgErr: fault('OPEN refused', NOTIFY_FROM_EVENT),
   OpenCollisionDump: fault('connection collision', notify(6, 7)),
-  NotifMsgVerErr: halt('peer wants another BGP version', start('idleHold')),
+  NotifMsgVerErr: WRONG_VERSION,
   // A NOTIFICATION is never answered with one (RFC 4271 §6.4).
   NotifMsg: fault('NOTIFICATION received'),
   KeepAliveMsg: UNEXPECTED_IN_OPEN_SENT,
@@ -120,7 +127,7 @@ const OPEN_CONFIRM = {
     reason: 'keepalive',
   },
   TcpConnectionFails: fault('TCP connection lost'),
-  NotifMsgVerErr: halt('peer wants another BGP version', start('idleHold')),
+  NotifMsgVerErr: WRONG_VERSION,
   NotifMsg: fault('NOTIFICATION received'),
   BgpOpen: UNEXPECTED_IN_OPEN_CONFIRM,
   BgpHeaderErr: fault('message header error', NOTIFY_FROM_EVENT),

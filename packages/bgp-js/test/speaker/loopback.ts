@@ -1,0 +1,141 @@
+import { connect, type Socket } from 'node:net'
+import { Address } from '@margay/net'
+import { createSpeaker, type PeerConfig, type PeerStatus, type Speaker, type SpeakerConfig } from '../../src/index.ts'
+import { MessageFramer } from '../../src/wire/framing.ts'
+import { type BgpMessage, decodeMessage } from '../../src/wire/message.ts'
+import { encodeKeepalive } from '../../src/wire/messages/keepalive.ts'
+import { encodeOpen } from '../../src/wire/messages/open.ts'
+import { eventually } from '../interop/eventually.ts'
+
+const PORT = 1790
+let next = 0
+
+/** An address of 127.0.0.0/8 that no other test of this run uses. */
+export function freshAddress(): string {
+  const n = next++
+  return `127.${1 + (process.pid % 250)}.${Math.floor(n / 250)}.${1 + (n % 250)}`
+}
+
+/** The IPv6 next hop of the speaker at an address of {@link freshAddress}. */
+export const ipv6Of = (address: string): string =>
+  Address.parse(`fd00::${address.split('.').slice(2).join(':')}`).toString()
+
+/** Speakers of one test; all are stopped at its end. */
+export class Speakers implements AsyncDisposable {
+  readonly #speakers: Speaker[] = []
+
+  async start(address: string, asn: number, more: Partial<SpeakerConfig> = {}): Promise<Speaker> {
+    const speaker = createSpeaker({
+      asn,
+      routerId: address,
+      listen: { address, port: PORT },
+      nextHop: { ipv6: ipv6Of(address) },
+      ...more,
+    })
+    await speaker.start()
+    this.#speakers.push(speaker)
+    return speaker
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#speakers.map(async (speaker) => speaker.stop()))
+  }
+}
+
+export const peer = (address: string, asn: number, more: Partial<PeerConfig> = {}): PeerConfig => ({
+  address,
+  asn,
+  port: PORT,
+  ...more,
+})
+
+export const statusOf = (speaker: Speaker, address: string): PeerStatus => {
+  const found = speaker.peers().find((status) => status.address === address)
+  if (found === undefined) throw new Error(`no peer ${address}`)
+  return found
+}
+
+export const established = async (speaker: Speaker, address: string): Promise<true> =>
+  eventually(`${address} is up`, async () => statusOf(speaker, address).state === 'Established', {
+    describe: async () => statusOf(speaker, address),
+  })
+
+/** Best path of a prefix as text, undefined when there is none. */
+export function best(speaker: Speaker, prefix: string): string | undefined {
+  const path = speaker.routes({ prefix }).locRib[0]?.paths.find((candidate) => candidate.best)
+  return path === undefined ? undefined : `${path.learnedFrom} [${path.attributes.asPath}] ${path.attributes.nextHop}`
+}
+
+export const reaches = async (speaker: Speaker, prefix: string, expected: string | undefined): Promise<true> =>
+  eventually(`${prefix} is ${expected}`, async () => best(speaker, prefix) === expected, {
+    describe: async () => best(speaker, prefix) ?? 'nothing',
+  })
+
+/** A peer that does as the test says, down to the octet. */
+export class RawPeer implements Disposable {
+  readonly socket: Socket
+  readonly received: BgpMessage[] = []
+  closed = false
+  readonly #framer = new MessageFramer()
+
+  private constructor(socket: Socket) {
+    this.socket = socket
+    socket.on('data', (chunk) => {
+      this.#framer.push(chunk)
+      for (let message = this.#framer.next(); message !== undefined; message = this.#framer.next()) {
+        this.received.push(decodeMessage(message, { fourOctetAs: true, internal: false }))
+      }
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      this.closed = true
+    })
+  }
+
+  static async connect(from: string, to: string): Promise<RawPeer> {
+    const socket = connect({ host: to, port: PORT, localAddress: from })
+    const raw = new RawPeer(socket)
+    await eventually('connected', async () => raw.closed || socket.readyState === 'open')
+    return raw
+  }
+
+  /** Connects and goes through OPEN and KEEPALIVE. */
+  static async establish(from: string, to: string, asn: number): Promise<RawPeer> {
+    const raw = await RawPeer.connect(from, to)
+    raw.send(
+      encodeOpen({
+        asn,
+        holdTimeSeconds: 90,
+        routerId: from,
+        capabilities: [
+          { name: 'multiprotocol', family: 4 },
+          { name: 'multiprotocol', family: 6 },
+          { name: 'fourOctetAs', asn },
+        ],
+      }),
+    )
+    raw.send(encodeKeepalive())
+    await raw.gets('keepalive')
+    return raw
+  }
+
+  send(octets: Uint8Array): void {
+    this.socket.write(octets)
+  }
+
+  async gets<T extends BgpMessage['type']>(type: T): Promise<Extract<BgpMessage, { type: T }>> {
+    return eventually(
+      `a ${type} message`,
+      async () => this.received.find((item): item is Extract<BgpMessage, { type: T }> => item.type === type),
+      { describe: async () => ({ closed: this.closed, received: this.received }) },
+    )
+  }
+
+  async isClosed(): Promise<true> {
+    return eventually('the connection is closed', async () => this.closed)
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy()
+  }
+}
