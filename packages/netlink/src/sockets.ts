@@ -71,8 +71,11 @@ function openBound(netns: Netns | undefined, type: number, options: ListenOption
   const fd = inNetns(netns, () => openSocket(address.family, type))
   try {
     if (type === Sock.STREAM) setIntOption(fd, Sock.SOL_SOCKET, Sock.SO_REUSEADDR, 1, request)
-    if (options.freeBind === true) setIntOption(fd, Sock.SOL_IP, Sock.IP_FREEBIND, 1, request)
     if (address.family === 6) setIntOption(fd, Sock.SOL_IPV6, Sock.IPV6_V6ONLY, 1, request)
+    if (options.freeBind === true) {
+      if (address.family === 4) setIntOption(fd, Sock.SOL_IP, Sock.IP_FREEBIND, 1, request)
+      else setIntOption(fd, Sock.SOL_IPV6, Sock.IPV6_FREEBIND, 1, request)
+    }
     const name = socketAddress(address, options.port)
     check(sys.bind(fd, name, name.length), request)
     return fd

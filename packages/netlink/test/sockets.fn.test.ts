@@ -61,6 +61,9 @@ test('an HTTP server in a namespace; a port taken and an address that is not the
     request: 'bind 192.0.2.1:1',
   })
   await listenIn(scratch.name, second, { host: '192.0.2.1', port: 1, freeBind: true })
+  await using sixth = echoServer()
+  const bound = await listenIn(scratch.name, sixth, { host: '2001:db8::1', port: 1, freeBind: true })
+  expect(bound).toMatchObject({ address: '2001:db8::1', port: 1 })
   await expect(listenIn(scratch.name, echoServer(), { host: '127.0.0.1', port })).rejects.toMatchObject({
     code: expect.stringMatching(/EADDRINUSE/),
   })

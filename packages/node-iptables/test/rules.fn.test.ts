@@ -65,3 +65,10 @@ test('one program missing: the other is used; both missing: the error says why',
   expect(await without(/-legacy-/)).toMatchObject({ variant: 'nft' })
   await expect(without(/./)).rejects.toMatchObject({ code: 'IPTABLES_NO_VARIANT' })
 })
+
+test('programs: a kill after the time-out, input nobody reads, output and exit code', async () => {
+  const exec = processExec({ timeoutMs: 200 })
+  await expect(exec('sleep', ['60'])).rejects.toMatchObject({ code: 'IPTABLES_TIMEOUT' })
+  const unread = await exec('sh', ['-c', 'exec 0<&-; echo out; echo err >&2; exit 3'], 'x'.repeat(1 << 20))
+  expect(unread).toEqual({ exitCode: 3, stdout: 'out\n', stderr: 'err\n' })
+})
