@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type Duplex, PassThrough, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Log } from '../api-server.ts'
 import { ApiError, badRequest } from '../errors.ts'
@@ -60,13 +61,13 @@ export class PodStreams {
         kind === 'attach'
           ? runtime.attach?.(pod, { container, tty }, session.streams)
           : runtime.exec(pod, { container, command, tty }, session.streams)
-      Promise.resolve(running ?? 0).then(
-        (exitCode) => session.finish(exitStatus(exitCode)),
-        (error: unknown) => {
+      Promise.resolve(running ?? 0)
+        .then(exitStatus, (error: unknown) => {
           this.#log.warn({ err: error, pod: pod.metadata.name }, `${kind} failed`)
-          session.finish(errorStatus(error))
-        },
-      )
+          return errorStatus(error)
+        })
+        .then((status) => session.finish(status))
+        .catch((error: unknown) => this.#log.info({ err: error }, `the end of ${kind} could not be sent`))
     })
   }
 }
@@ -100,8 +101,10 @@ class ChannelSession {
     })
   }
 
-  /** Sends the outcome over the error channel and closes. */
-  finish(status: JsonObject): void {
+  /** Sends what is left of the output, then the outcome over the error channel, and closes. */
+  async finish(status: JsonObject): Promise<void> {
+    const { stdout, stderr } = this.streams
+    await Promise.all([stdout, stderr].map((stream) => finished(stream.end())))
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return
     this.#webSocket.send(Buffer.concat([Buffer.of(Channel.Error), Buffer.from(JSON.stringify(status))]))
     this.#webSocket.close(1000)
