@@ -322,12 +322,7 @@ describe('writing', () => {
     await cluster.ok(['create', 'rolebinding', 'made', '--role=made', '--serviceaccount=made:default', '-n', 'made'])
     await cluster.ok(['create', 'priorityclass', 'made', '--value=7', '--description=x'])
     await cluster.ok(['create', 'pdb', 'made', '--selector=a=b', '--min-available=50%', '-n', 'made'])
-    expect(
-      Buffer.from(
-        String((cluster.server.get('v1', 'Secret', 'made', 'made')?.['data'] as { p: string }).p),
-        'base64',
-      ).toString(),
-    ).toBe('q')
+    expect(cluster.server.get('v1', 'Secret', 'made', 'made')).toMatchObject({ data: { p: btoa('q') } })
     expect(cluster.server.get('apps/v1', 'Deployment', 'made', 'made')).toMatchObject({ spec: { replicas: 0 } })
     const service = await cluster.ok([
       'get',

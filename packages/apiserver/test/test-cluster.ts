@@ -104,16 +104,16 @@ export class TestCluster implements AsyncDisposable {
     path: string,
     init: RequestInit & { token?: string | undefined } = {},
   ): Promise<{ code: number; body: Json }> {
-    const { url, close } = await this.#plainListener()
+    const listener = await this.#plainListener()
     try {
       const { token = 'secret', ...rest } = init
       const headers = new Headers(rest.headers)
       if (!('token' in init) || init.token !== undefined) headers.set('authorization', `Bearer ${token}`)
-      const response = await fetch(url + path, { ...rest, headers })
+      const response = await fetch(listener.url + path, { ...rest, headers })
       const text = await response.text()
       return { code: response.status, body: text.startsWith('{') ? (JSON.parse(text) as Json) : { text } }
     } finally {
-      await close()
+      await listener.close()
     }
   }
 

@@ -70,7 +70,7 @@ function parseYamlBody(body: Buffer): unknown {
   try {
     // JSON is YAML, but the JSON parser is many times faster and does not recurse.
     if (/^\s*[{[]/.test(text)) requireShallow(text)
-    value = parseYaml(text, { prettyErrors: false, maxAliasCount: 100, schema: 'core', logLevel: 'silent' })
+    value = parseYaml(text, { prettyErrors: false, maxAliasCount: 100, schema: 'core', logLevel: 'error' })
   } catch (error) {
     if (error instanceof ApiError) throw error
     throw badRequest(`error converting YAML to JSON: ${messageOf(error)}`, { cause: error })

@@ -65,14 +65,13 @@ export function parseSelectors(
 export function parseResourceVersion(query: URLSearchParams): number | undefined {
   const text = query.get('resourceVersion') ?? ''
   if (text === '') return undefined
-  const revision = /^\d{1,20}$/.test(text) ? Number(text) : Number.NaN
-  if (!(revision < 2 ** 64)) {
+  if (!/^\d{1,20}$/.test(text) || BigInt(text) >= 2n ** 64n) {
     const why = `Invalid value: ${JSON.stringify(text.slice(0, 64))}: resource version must be an unsigned integer`
     throw new ApiError('BadRequest', `resourceVersion: ${why}`, {
       causes: [{ reason: 'FieldValueInvalid', message: why, field: 'resourceVersion' }],
     })
   }
-  return revision
+  return Number(text)
 }
 
 /** A parameter that is a whole number of 0 or more. @throws {ApiError} 400 */

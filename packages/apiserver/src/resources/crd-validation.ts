@@ -137,8 +137,7 @@ function defaultErrors(schema: Schema, field: string): FieldError[] {
     const copy = thaw(schema.default)
     const unknown = prune(schema, copy, '', false)
     for (const path of unknown) errors.push(invalidValue(at(field, 'default'), path, 'must be pruned'))
-    for (const error of validate(schema, schema.default))
-      errors.push({ ...error, field: at(at(field, 'default'), error.field) })
+    errors.push(...validate(schema, schema.default, at(field, 'default')))
   }
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     errors.push(...defaultErrors(property, index(at(field, 'properties'), name)))

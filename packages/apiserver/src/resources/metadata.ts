@@ -24,7 +24,7 @@ export function metadataErrors(type: ResourceType, object: KubeObject): FieldErr
     ...labelErrors(metadata.labels, 'metadata.labels'),
     ...annotationErrors(metadata.annotations),
     ...ownerErrors(metadata),
-    ...finalizerErrors(metadata),
+    ...finalizerErrors(metadata, type.group === ''),
   )
   return errors
 }
@@ -93,11 +93,12 @@ function ownerErrors(metadata: ObjectMeta): FieldError[] {
   return errors
 }
 
-function finalizerErrors(metadata: ObjectMeta): FieldError[] {
+/** Only the kinds of the core group insist on a domain in the finalizer's name. */
+function finalizerErrors(metadata: ObjectMeta, isCore: boolean): FieldError[] {
   return (metadata.finalizers ?? []).flatMap((finalizer, position) => {
     const field = index('metadata.finalizers', position)
     const wrong = labelKeyErrors(finalizer).map((error) => invalidValue(field, finalizer, error))
-    if (wrong.length === 0 && !finalizer.includes('/') && !standardFinalizers.has(finalizer)) {
+    if (wrong.length === 0 && isCore && !finalizer.includes('/') && !standardFinalizers.has(finalizer)) {
       const message = 'name is neither a standard finalizer name nor is it fully qualified'
       wrong.push(invalidValue(field, finalizer, message))
     }

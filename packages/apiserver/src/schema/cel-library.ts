@@ -53,7 +53,6 @@ function addAddresses(environment: Environment): void {
     .registerType('net.CIDR', { ctor: CelCidr, fields: {} })
     .registerFunction('isIP(string): bool', (text: string) => isAddress(text))
     .registerFunction('ip(string): net.IP', (text: string) => new CelIp(text))
-    .registerFunction('ip.isCanonical(string): bool', (text: string) => Address.parse(text).toString() === text)
     .registerFunction('string(net.IP): string', (ip: CelIp) => ip.address.toString())
     .registerFunction('net.IP.family(): int', (ip: CelIp) => BigInt(ip.address.family))
     .registerFunction('net.IP.isLoopback(): bool', (ip: CelIp) => ip.address.isLoopback)
