@@ -123,10 +123,13 @@ export class Peer implements SessionHost {
       this.#primary.handle({ type: 'AutomaticStartWithPassiveTcpEstablishment' })
     }
     switch (this.#primary.state) {
-      case 'Connect':
       case 'Active':
         this.#primary.connected(this.#connection(socket, 'remote'))
         return
+      // Our own attempt goes on beside it: both ends then settle the collision by the same rule (RFC 4271 §6.8). To cut
+      // ours off would show the peer a connection that dies for no reason, which one with graceful restart may take for
+      // a restart of ours.
+      case 'Connect':
       case 'OpenSent':
       case 'OpenConfirm': {
         this.#secondary?.handle({ type: 'OpenCollisionDump' })
@@ -254,6 +257,8 @@ export class Peer implements SessionHost {
 
   onStateChange(session: Session, from: SessionState, reason: string): void {
     if (session === this.#secondary) {
+      const fields = { peer: this.#config.address, from, to: session.state, collision: true }
+      this.#context.log.debug(fields, reason)
       if (session.state === 'Idle') this.#secondary = undefined
       return
     }

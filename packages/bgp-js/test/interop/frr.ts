@@ -54,6 +54,8 @@ export class Frr extends DaemonProcess {
         .map((prefix) => `  network ${prefix} route-map mark`)
         .join('\n')
     return `log stdout
+log timestamp precision 3
+debug bgp neighbor-events
 route-map mark permit 10
  set community 65001:77
  set large-community 65001:7:8

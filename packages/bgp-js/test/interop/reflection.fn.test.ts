@@ -56,6 +56,10 @@ test('BIRD, FRR and GoBGP are clients of our route reflector and learn from each
         }
       }
     }
-    expect((await speaker.peers())[index]).toMatchObject({ state: 'Established', type: 'iBGP' })
+    expect((await speaker.peers())[index], `${speaker.log}\n${daemon.log}`).toMatchObject({
+      state: 'Established',
+      type: 'iBGP',
+      flaps: 0,
+    })
   }
 })

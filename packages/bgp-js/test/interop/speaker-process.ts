@@ -13,7 +13,7 @@ export type SpeakerRequest =
 const line =
   (level: string) =>
   (fields: object, message: string): void => {
-    process.stderr.write(`${level} ${message} ${JSON.stringify(fields)}\n`)
+    process.stderr.write(`${new Date().toISOString()} ${level} ${message} ${JSON.stringify(fields)}\n`)
   }
 const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 
