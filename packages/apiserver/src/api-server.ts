@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { type AdmissionRequest, BuiltinAdmission, type UserInfo } from './api/admission.ts'
+import { deleteObject } from './api/deletion.ts'
 import { Lifecycle } from './api/lifecycle.ts'
 import { Registry } from './api/registry.ts'
 import { ResourceApi, type WriteOptions } from './api/resource-api.ts'
@@ -85,12 +86,14 @@ export class ApiServer {
   readonly #api: ResourceApi
   readonly #shell: HttpShell
   readonly #log: Log
+  readonly #now: () => number
   readonly #servers = new Set<Server>()
   readonly #watches = new Set<WatchStream>()
   #bookmarkTimer: NodeJS.Timeout | undefined
 
   constructor(options: ApiServerOptions) {
     const now = options.now ?? Date.now
+    this.#now = now
     this.#log = options.log ?? silent
     this.#store = new Store({ historyLength: options.historyLength ?? 10_000 })
     const allocator = new ServiceAllocator(this.#store, options.serviceCidr ?? '10.96.0.0/12')
@@ -169,20 +172,37 @@ export class ApiServer {
     await Promise.all([...this.#servers].map((server) => this.#closeServer(server)))
   }
 
-  /** Creates an object, or replaces the one of its name; past authorization. Status is written, too. */
+  /**
+   * Server-side apply of `object` as the manager `apiserver`, past authorization: creates it, or sets what it says and
+   * removes what an earlier apply said. Takes fields over from others by force. A `status` is applied, too.
+   * @throws {ApiError}
+   */
   apply(object: KubeObject): KubeObject {
     const type = this.#typeOf(object)
-    const { name, namespace } = object.metadata
-    const key = { namespace: type.namespaced ? (namespace ?? 'default') : undefined, name }
-    const exists = this.#store.get(type.table, key.namespace, name) !== undefined
-    const written = exists
-      ? this.#api.modify(type, key, embedder, (live) => ({
-          ...object,
-          metadata: { ...live.metadata, ...object.metadata },
-        }))
-      : this.#api.create(type, key.namespace, withoutVersion(object), embedder)
-    if (!type.hasStatus || object['status'] === undefined) return written
-    return this.#api.modify(type, key, embedder, (live) => ({ ...live, status: object['status'] }), 'status')
+    const { name, labels, annotations, finalizers, ownerReferences } = object.metadata
+    const namespace = type.namespaced ? (object.metadata.namespace ?? 'default') : undefined
+    const key = { namespace, name }
+    const { status, ...config } = object
+    const given = Object.entries({ namespace, labels, annotations, finalizers, ownerReferences })
+    const metadata = { name, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) }
+    const body = type.hasStatus || status === undefined ? { ...config, metadata } : { ...config, metadata, status }
+    const applied = this.#api.patch(type, key, { type: 'apply', body, force: true }, embedder)
+    if (!type.hasStatus || status === undefined) return applied
+    const { apiVersion, kind } = object
+    const statusBody = {
+      apiVersion,
+      kind,
+      metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+      status,
+    }
+    return this.#api.patch(type, key, { type: 'apply', body: statusBody, force: true }, embedder, 'status')
+  }
+
+  /** Deletes an object as a client would, finalizers and grace periods included. @throws {ApiError} 404 */
+  delete(apiVersion: string, kind: string, name: string, namespace = 'default'): void {
+    const type = this.#typeOf({ apiVersion, kind })
+    const key = { namespace: type.namespaced ? namespace : undefined, name }
+    deleteObject(this.#api, type, key, {}, embedder, this.#now())
   }
 
   /** An object, or undefined. `namespace` is ignored for kinds without one. */
@@ -268,10 +288,6 @@ const embedder: WriteOptions = {
   fieldManager: 'apiserver',
   fieldValidation: 'Strict',
   warn: () => undefined,
-}
-
-function withoutVersion({ metadata: { resourceVersion: _version, ...metadata }, ...rest }: KubeObject): KubeObject {
-  return { ...rest, metadata }
 }
 
 /** Makes an API server with the objects that every cluster starts with. It serves once `listen` is called. */

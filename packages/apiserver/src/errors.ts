@@ -22,7 +22,7 @@ export type StatusReason =
   | 'ServiceUnavailable'
   | 'Timeout'
 
-export const httpCodes: Record<StatusReason, number> = {
+const httpCodes: Record<StatusReason, number> = {
   BadRequest: 400,
   Unauthorized: 401,
   Forbidden: 403,

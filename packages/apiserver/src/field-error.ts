@@ -1,5 +1,5 @@
 /** `metav1.CauseType` values of wrong fields. */
-export type FieldErrorType =
+type FieldErrorType =
   | 'FieldValueRequired'
   | 'FieldValueInvalid'
   | 'FieldValueTypeInvalid'

@@ -41,7 +41,7 @@ describe('@kubernetes/client-node', () => {
       body: { metadata: { name: 'typed' }, data: { a: '1' } },
     })
     expect(created.metadata?.uid).toMatch(/^[0-9a-f-]{36}$/)
-    const body = { ...created, data: { a: '2' } }
+    const body = Object.assign(created, { data: { a: '2' } })
     expect((await core.replaceNamespacedConfigMap({ namespace: 'default', name: 'typed', body })).data).toEqual({
       a: '2',
     })

@@ -34,7 +34,7 @@ export interface WriteOptions {
   warn: (text: string) => void
 }
 
-export type Admit = (request: AdmissionRequest) => void
+type Admit = (request: AdmissionRequest) => void
 
 export interface ResourceApiPorts {
   store: Store

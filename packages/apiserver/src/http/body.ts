@@ -45,8 +45,7 @@ function parseProtobuf(body: Buffer): unknown {
     checkValue(value)
     return value
   } catch (error) {
-    if (error instanceof ProtobufError || error instanceof TypeError)
-      throw badRequest(messageOf(error), { cause: error })
+    if (error instanceof ProtobufError) throw badRequest(messageOf(error), { cause: error })
     throw error
   }
 }

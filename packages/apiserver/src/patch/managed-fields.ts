@@ -126,7 +126,7 @@ function described(entry: ManagedFieldsEntry): string {
 function userFields(object: KubeObject | JsonObject): JsonObject {
   const { apiVersion: _apiVersion, kind: _kind, metadata, ...rest } = object as KubeObject
   const kept = Object.entries(isObject(metadata) ? metadata : {}).filter(([key]) => !systemMetadata.includes(key))
-  return { metadata: Object.fromEntries(kept), ...rest }
+  return kept.length === 0 ? rest : { metadata: Object.fromEntries(kept), ...rest }
 }
 
 function ownersOf(metadata: ObjectMeta): Owner[] {

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 /** A body that is no valid protobuf message of its type. */
 export class ProtobufError extends Error {
   constructor(message: string) {
@@ -48,7 +50,9 @@ export class ProtobufReader {
   }
 
   string(): string {
-    return new TextDecoder('utf-8', { fatal: true }).decode(this.bytes())
+    const bytes = this.bytes()
+    if (!isUtf8(bytes)) throw new ProtobufError('a string is not valid UTF-8')
+    return Buffer.from(bytes).toString('utf8')
   }
 
   skip(wireType: number): void {

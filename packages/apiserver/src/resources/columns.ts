@@ -45,7 +45,7 @@ export function ageOf(timestamp: string | undefined, nowMs: number): string {
 }
 
 /** A duration as kubectl writes it (`k8s.io/apimachinery/pkg/util/duration.HumanDuration`). */
-export function humanDuration(milliseconds: number): string {
+function humanDuration(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000)
   const minutes = Math.floor(seconds / 60)
   const hours = Math.floor(minutes / 60)

@@ -80,7 +80,7 @@ export interface ResourceType {
 }
 
 /** How a custom resource's objects are checked. */
-export interface CustomSchema {
+interface CustomSchema {
   schema: Schema
   /** Runs the schema's CEL rules. */
   validateRules: (object: KubeObject, old?: KubeObject) => FieldError[]

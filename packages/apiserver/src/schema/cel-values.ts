@@ -11,7 +11,7 @@ const keywords = new Set(
 const IDENTIFIER = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 
 /** The name by which a CEL rule reaches property `name`; undefined when it can't. Rules of Kubernetes' documentation. */
-export function escapeIdentifier(name: string): string | undefined {
+function escapeIdentifier(name: string): string | undefined {
   if (keywords.has(name)) return `__${name}__`
   const escaped = name
     .replaceAll('__', '__underscores__')

@@ -57,7 +57,7 @@ export function formatMicroTime(text: string): string | undefined {
 }
 
 /** Milliseconds of a Go duration such as `1h30m`; undefined when `text` is none. */
-export function parseDuration(text: string): number | undefined {
+function parseDuration(text: string): number | undefined {
   if (text.length > 128) return undefined
   const unsigned = /^[+-]/.test(text) ? text.slice(1) : text
   if (unsigned === '0') return 0

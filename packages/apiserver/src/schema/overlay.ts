@@ -54,11 +54,12 @@ const setLists: [field: string, patchStrategy: string][] = [
   ['io.k8s.api.discovery.v1.Endpoint.addresses', ''],
 ]
 
-/** Fields with the `retainKeys` strategy: field, the rest of the strategy, merge key. */
-const retainKeys: [field: string, patchStrategy: string, patchKey: string][] = [
+/** Fields with another strategy of strategic patches: field, strategy, merge key. */
+const otherStrategies: [field: string, patchStrategy: string, patchKey: string][] = [
   [`${CORE}PodSpec.volumes`, 'merge,retainKeys', 'name'],
   [`${CORE}PodSpec.resourceClaims`, 'merge,retainKeys', 'name'],
   [`${APPS}DeploymentSpec.strategy`, 'retainKeys', ''],
+  ['io.k8s.api.policy.v1.PodDisruptionBudgetSpec.selector', 'replace', ''],
 ]
 
 const atomicTypes = [
@@ -157,7 +158,7 @@ function overlaid(target: Record<string, Schema>): Record<string, Schema> {
     schema['x-kubernetes-list-type'] = 'set'
     if (strategy !== '') setPatch(schema, strategy, '')
   }
-  for (const [field, strategy, patchKey] of retainKeys) {
+  for (const [field, strategy, patchKey] of otherStrategies) {
     const schema = fieldOf(target, field)
     setPatch(schema, strategy, patchKey)
     if (patchKey === '') continue
