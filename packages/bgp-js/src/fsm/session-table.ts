@@ -174,7 +174,7 @@ const ESTABLISHED = {
 } satisfies StateRow
 
 /** RFC 4271 §8.2.2 as data: state × event → what comes next. */
-export const SESSION_TABLE: Readonly<Record<SessionState, StateRow>> = {
+const SESSION_TABLE: Readonly<Record<SessionState, StateRow>> = {
   Idle: IDLE,
   Connect: CONNECT,
   Active: ACTIVE,

@@ -4,7 +4,7 @@ import type { PathAttributes } from '../wire/path-attributes.ts'
 const MAX_ENTRIES = 65_536
 
 /** A text that is equal for equal attributes and different for different ones. */
-export function attributesKey(a: PathAttributes): string {
+function attributesKey(a: PathAttributes): string {
   return JSON.stringify([
     a.origin,
     a.asPath,

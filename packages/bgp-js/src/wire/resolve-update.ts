@@ -24,7 +24,7 @@ export interface RouteUpdate {
   readonly problems: readonly AttributeProblem[]
 }
 
-export interface AnnouncedRoutes {
+interface AnnouncedRoutes {
   readonly family: Family
   readonly attributes: PathAttributes
   readonly keys: readonly PrefixKey[]
