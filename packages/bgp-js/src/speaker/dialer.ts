@@ -54,7 +54,19 @@ export class Dialer {
       }
       return true
     }
-    const socket = this.#newSocket(request)
+    let socket: Socket
+    try {
+      socket = this.#newSocket(request)
+    } catch (error) {
+      // The embedder's port refused: told later, as any other failure is.
+      const reason = error instanceof Error ? error.message : String(error)
+      setImmediate(() => {
+        if (finish()) request.onFailed(reason)
+      })
+      return () => {
+        finish()
+      }
+    }
     const fail = (error: Error): void => {
       socket.destroy()
       if (finish()) request.onFailed(error.message)

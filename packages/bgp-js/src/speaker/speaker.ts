@@ -93,12 +93,13 @@ export class Speaker {
         bound.push(await listener.start())
         this.#listeners.push(listener)
       }
+      for (const peer of this.#peers.values()) this.#applyToListeners(peer.config, peer)
     } catch (error) {
       await this.stop()
       throw error
     }
     this.#running = true
-    for (const peer of this.#peers.values()) this.#startPeer(peer)
+    for (const peer of this.#peers.values()) peer.start()
     return bound
   }
 
@@ -129,8 +130,9 @@ export class Speaker {
       throw new BgpError('BGP_DUPLICATE_PEER', `peer ${resolved.address} is there already`)
     }
     const peer = new Peer(this.#context, resolved)
+    if (this.#running) this.#applyToListeners(resolved, peer)
     this.#peers.set(resolved.address, peer)
-    if (this.#running) this.#startPeer(peer)
+    if (this.#running) peer.start()
   }
 
   /** Ends the session (Cease/3) and forgets the peer and its routes. @returns whether it was there */
@@ -297,11 +299,6 @@ export class Speaker {
   #bestChanged(key: PrefixKey): void {
     for (const peer of this.#peers.values()) peer.routes.bestChanged(key)
     for (const subscription of this.#subscriptions) subscription.notify(key)
-  }
-
-  #startPeer(peer: Peer): void {
-    this.#applyToListeners(peer.config, peer)
-    peer.start()
   }
 
   /** Keys and hop limits of incoming connections belong to the listening socket. */

@@ -51,6 +51,7 @@ export class Bird extends DaemonProcess {
 
   #write(): void {
     const { setup, link } = this
+    const transport = setup.transport ?? 'ipv4'
     const of = (v6: boolean): string =>
       setup.networks
         .filter((prefix) => prefix.includes(':') === v6 && !this.#withdrawn.has(prefix))
@@ -71,11 +72,11 @@ filter mark {
   accept;
 }
 protocol bgp margay {
-  local ${link.theirs.ipv4} as ${setup.asn};
-  neighbor ${link.ours.ipv4} as ${setup.ourAsn};
+  local ${link.theirs[transport]} as ${setup.asn};
+  neighbor ${link.ours[transport]} as ${setup.ourAsn};
   graceful restart on;
   connect delay time 1; connect retry time 2; error wait time 1, 2;
-  ipv4 { import all; export filter mark; };
+  ipv4 { import all; export filter mark; next hop address ${link.theirs.ipv4}; };
   ipv6 { import all; export filter mark; next hop address ${link.theirs.ipv6}; };
 }
 `,

@@ -14,6 +14,8 @@ export interface DaemonSetup {
   readonly ourAsn: number
   readonly routerId: string
   readonly networks: readonly string[]
+  /** What the session runs over; default IPv4. Only BIRD's driver knows the other one. */
+  readonly transport?: 'ipv4' | 'ipv6'
 }
 
 /** A route as the daemon shows it, as text to search in. */
