@@ -196,7 +196,7 @@ export class Agent {
 
   /** Hands the speaker's best paths to the route manager; routes of its own need none. */
   async #followRoutes(routes: RouteManager, dataplane: Dataplane): Promise<void> {
-    for await (const { upserts, deletes, inSync } of this.#bus.table('bgpRoutes').subscribe()) {
+    for await (const { upserts, deletes, inSync } of this.#bus.table('speakerRoutes').subscribe()) {
       const { handled } = dataplane.submit(() => {
         for (const prefix of deletes) routes.removeLearned(prefix)
         for (const [prefix, route] of upserts) {

@@ -14,11 +14,11 @@ export interface BgpPeerStatus extends PeerStatus {
 export interface SpeakerTopics {
   tables: {
     /** One entry, under {@link DESIRED_BGP_KEY}. From the agent to the speaker. */
-    bgpDesired: DesiredBgp
+    speakerDesired: DesiredBgp
     /** By prefix. From the speaker; in sync once the first route selection is over. */
-    bgpRoutes: BgpRoute
+    speakerRoutes: BgpRoute
     /** By peer address. From the speaker. */
-    bgpPeers: BgpPeerStatus
+    speakerPeers: BgpPeerStatus
   }
   events: Record<string, never>
 }

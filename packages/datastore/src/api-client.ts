@@ -97,6 +97,11 @@ export class ApiClient {
     return this.#json<T>('POST', path, { body: { apiVersion, kind, ...object } })
   }
 
+  /** Posts to a subresource of an object, such as a pod's `binding`. */
+  async createSubresource(resource: Resource, name: ObjectName, subresource: string, body: unknown): Promise<void> {
+    await this.#json('POST', `${pathOf(resource, name)}/${subresource}`, { body })
+  }
+
   /** Replaces an object; its resourceVersion makes it a compare-and-swap (API_CONFLICT). */
   async update<T extends KubernetesObject>(resource: Resource<T>, object: T, subresource?: 'status'): Promise<T> {
     const { apiVersion, kind } = resource
@@ -115,12 +120,19 @@ export class ApiClient {
     return this.#json<T>('PATCH', path, { body: patch, contentType })
   }
 
+  /** @param options.gracePeriodSeconds 0 ends a pod at once: its kubelet has nothing left to do */
   async delete(
     resource: Resource,
     name: ObjectName,
     preconditions?: { uid?: string | undefined; resourceVersion?: string | undefined },
+    options: { gracePeriodSeconds?: number } = {},
   ): Promise<void> {
-    const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(preconditions === undefined ? {} : { preconditions }) }
+    const body = {
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      ...options,
+      ...(preconditions === undefined ? {} : { preconditions }),
+    }
     await this.#json('DELETE', pathOf(resource, name), { body })
   }
 

@@ -88,9 +88,9 @@ export class LeaderElector {
 
   #isHeld({ spec, metadata }: LeaseObject): boolean {
     if (!spec.holderIdentity) return false
-    if (this.#observed?.version !== metadata.resourceVersion) {
-      this.#observed = { version: metadata.resourceVersion, at: performance.now() }
-    }
+    const version = metadata.resourceVersion
+    if (this.#observed === undefined || this.#observed.version !== version)
+      this.#observed = { version, at: performance.now() }
     return performance.now() - this.#observed.at < (spec.leaseDurationSeconds ?? LEASE_SECONDS) * 1000
   }
 

@@ -1,1 +1,6 @@
-export {}
+export { LabError } from './errors.ts'
+export type { PodListing } from './kubelet.ts'
+export { labDescribe, labDown, labList, labNode, labPods, labUp } from './lab-client.ts'
+export type { LabDescription } from './lab-daemon.ts'
+export type { LabOptions } from './lab-plan.ts'
+export { runLabDaemon } from './run-lab-daemon.ts'

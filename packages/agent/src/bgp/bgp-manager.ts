@@ -34,12 +34,13 @@ export class BgpManager {
   }
 
   #update(): void {
-    const table = this.#bus.table('bgpDesired')
+    const table = this.#bus.table('speakerDesired')
     const desired = desiredBgp(this.#inputs())
     if (desired === undefined) {
       this.#log.warn({ node: this.#inputs().nodeName }, 'no BGP: the node has no InternalIP, or is not there')
     } else if (!isDeepStrictEqual(table.get(DESIRED_BGP_KEY), desired)) {
       table.set(DESIRED_BGP_KEY, desired)
+      table.markInSync()
       this.#log.info({ peers: desired.peers.length, originated: desired.originated }, 'told the speaker')
     }
   }

@@ -26,7 +26,7 @@ export class SpeakerRunner {
 
   async run(): Promise<void> {
     setInterval(() => this.#publishPeers(), STATUS_INTERVAL_MS).unref()
-    for await (const { upserts } of this.#bus.table('bgpDesired').subscribe()) {
+    for await (const { upserts } of this.#bus.table('speakerDesired').subscribe()) {
       for (const [key, desired] of upserts) if (key === DESIRED_BGP_KEY) await this.#follow(desired)
     }
   }
@@ -40,7 +40,7 @@ export class SpeakerRunner {
     } catch (error) {
       this.#log.error({ err: error }, 'the speaker cannot run as configured: trying again')
       setTimeout(() => {
-        const latest = this.#bus.table('bgpDesired').get(DESIRED_BGP_KEY)
+        const latest = this.#bus.table('speakerDesired').get(DESIRED_BGP_KEY)
         if (latest !== undefined) void this.#follow(latest)
       }, RETRY_MS)
     }
@@ -97,7 +97,7 @@ export class SpeakerRunner {
   }
 
   async #publishRoutes(speaker: Speaker): Promise<void> {
-    const table = this.#bus.table('bgpRoutes')
+    const table = this.#bus.table('speakerRoutes')
     // What an earlier speaker published and this one does not is gone once this one has settled.
     const stale = new Set([...table.entries()].map(([prefix]) => prefix))
     for await (const { changes, inSync } of speaker.subscribe()) {
@@ -114,7 +114,7 @@ export class SpeakerRunner {
   }
 
   #publishPeers(): void {
-    const table = this.#bus.table('bgpPeers')
+    const table = this.#bus.table('speakerPeers')
     const statuses = (this.#speaker?.peers() ?? []).flatMap((status) => {
       const peer = this.#peers.get(status.address)
       return peer === undefined ? [] : [[status.address, { ...status, kind: peer.kind }] as const]

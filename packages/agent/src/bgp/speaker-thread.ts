@@ -24,8 +24,8 @@ export class SpeakerThread {
       name: 'bgp-speaker',
     })
     this.#connection = new Connection(bus, portLink(worker, 'speaker thread'), {
-      serveTables: ['bgpDesired'],
-      mirrorTables: ['bgpRoutes', 'bgpPeers'],
+      serveTables: ['speakerDesired'],
+      mirrorTables: ['speakerRoutes', 'speakerPeers'],
     })
     void this.#connection.closed.then((error) => {
       if (!this.#stopping) onFatal(error ?? new Error('the BGP speaker thread ended'))

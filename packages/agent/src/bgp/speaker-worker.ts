@@ -1,4 +1,4 @@
-/** The speaker's thread: follows `bgpDesired`, publishes `bgpRoutes` and `bgpPeers`. */
+/** The speaker's thread: follows `speakerDesired`, publishes `speakerRoutes` and `speakerPeers`. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Bus, Connection, portLink } from '@margay/bus'
 import { pino } from 'pino'
@@ -12,8 +12,8 @@ if (parentPort === null) throw new Error('speaker-worker.ts runs as a worker thr
 
 const bus = new Bus<SpeakerTopics>()
 const connection = new Connection(bus, portLink(parentPort, 'agent'), {
-  serveTables: ['bgpRoutes', 'bgpPeers'],
-  mirrorTables: ['bgpDesired'],
+  serveTables: ['speakerRoutes', 'speakerPeers'],
+  mirrorTables: ['speakerDesired'],
 })
 const runner = new SpeakerRunner({ bus, log, restarting })
 void runner.run()

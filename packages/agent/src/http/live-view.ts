@@ -41,8 +41,8 @@ export class LiveView implements AgentView {
   }
 
   bgpPeers(): unknown {
-    const desired = this.#parts.bus.table('bgpDesired').get(DESIRED_BGP_KEY)
-    const peers = [...this.#parts.bus.table('bgpPeers').values()].map((peer) => {
+    const desired = this.#parts.bus.table('speakerDesired').get(DESIRED_BGP_KEY)
+    const peers = [...this.#parts.bus.table('speakerPeers').values()].map((peer) => {
       const { ipv4, ipv6 } = peer.prefixes
       const total = {
         received: ipv4.received + ipv6.received,
@@ -55,7 +55,7 @@ export class LiveView implements AgentView {
   }
 
   bgpRoutes(prefix: string | undefined): unknown {
-    const table = this.#parts.bus.table('bgpRoutes')
+    const table = this.#parts.bus.table('speakerRoutes')
     const routes = [...table.values()].filter((route) => prefix === undefined || route.prefix === prefix)
     return { node: this.nodeName, inSync: table.inSync, routes }
   }
@@ -103,7 +103,7 @@ export class LiveView implements AgentView {
     const reasons = watcher.waitingFor.map((table) => `${table} are not in sync`)
     if (!dataplane.started) reasons.push('the kernel has not been programmed yet')
     if (dataplane.lastError !== undefined) reasons.push(`programming the kernel failed: ${dataplane.lastError.message}`)
-    if (dataplane.started && bus.table('bgpDesired').get(DESIRED_BGP_KEY) === undefined) {
+    if (dataplane.started && bus.table('speakerDesired').get(DESIRED_BGP_KEY) === undefined) {
       reasons.push('BGP is not configured: the node has no InternalIP')
     }
     return reasons

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+
+/** `margay bgp …`: the speaker alone. */
+export function addBgpCommands(program: Command): void {
+  const bgp = program.command('bgp').description('the BGP speaker alone')
+  bgp
+    .command('run')
+    .description('run a speaker until SIGTERM')
+    .requiredOption('--config <file>', 'its configuration, JSON')
+    .action(async ({ config }: { config: string }) => {
+      const { runSpeaker } = await import('bgp-js')
+      const { pino } = await import('pino')
+      const log = pino(pino.destination({ fd: 2, sync: true }))
+      const running = await runSpeaker(parseJson(await readFile(config, 'utf8'), config), { log })
+      const stop = (): void => {
+        running.stop().then(
+          () => process.exit(0),
+          (error: unknown) => {
+            log.error({ err: error }, 'the speaker could not be stopped')
+            process.exit(1)
+          },
+        )
+      }
+      process.once('SIGTERM', stop)
+      process.once('SIGINT', stop)
+    })
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${file} is not JSON: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+}

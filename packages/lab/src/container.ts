@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { programOf } from './images.ts'
+import type { LabPod } from './lab-pod.ts'
+
+/** Where a container lives. */
+export interface ContainerPlace {
+  readonly netns: string
+  readonly hostname: string
+  readonly resolvConf: string
+  readonly hosts: string
+  readonly logFile: string
+}
+
+/** Gives the container its own host name, resolv.conf and hosts file, and becomes its program. */
+const INIT =
+  'hostname "$1" && mount --bind "$2" /etc/resolv.conf && mount --bind "$3" /etc/hosts && shift 3 && exec "$@"'
+
+export interface Exit {
+  readonly exitCode: number
+  readonly finishedAt: string
+}
+
+/** A container: a process of this machine in namespaces of its own (network shared within the pod). */
+export class Container {
+  readonly startedAt = new Date().toISOString().replace(/\.\d+/, '')
+  readonly exited: Promise<Exit>
+  readonly #process: ChildProcess
+  readonly #isIdle: boolean
+
+  constructor(spec: LabPod['spec']['containers'][number], place: ContainerPlace) {
+    const { argv, note } = programOf(spec)
+    this.#isIdle = argv[0] === 'sleep'
+    const log = openSync(place.logFile, 'a', 0o600)
+    if (note !== undefined) writeSync(log, `${note}\n`)
+    const environment = Object.fromEntries((spec.env ?? []).map(({ name, value }) => [name, value ?? '']))
+    this.#process = spawn(
+      'nsenter',
+      [
+        `--net=/run/netns/${place.netns}`,
+        'unshare',
+        ...['--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc'],
+        ...['sh', '-c', INIT, 'sh', place.hostname, place.resolvConf, place.hosts, ...argv],
+      ],
+      {
+        stdio: ['ignore', log, log],
+        env: {
+          PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+          HOSTNAME: place.hostname,
+          ...environment,
+        },
+      },
+    )
+    closeSync(log)
+    this.exited = this.#waitForExit()
+  }
+
+  /** The process that is 1 in its own namespace; undefined when it is not there (yet, or any more). */
+  get initPid(): number | undefined {
+    const { pid } = this.#process
+    if (pid === undefined || this.#process.exitCode !== null) return undefined
+    try {
+      const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]
+      return child === undefined || child === '' ? undefined : Number(child)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  /** SIGTERM, and SIGKILL for what is still there after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    const init = this.initPid
+    if (init !== undefined && !this.#isIdle && graceMs > 0) {
+      process.kill(init, 'SIGTERM')
+      const timer = setTimeout(() => this.#process.kill('SIGKILL'), graceMs)
+      await this.exited
+      clearTimeout(timer)
+      return
+    }
+    // The end of `unshare --kill-child` is the end of all in the container.
+    this.#process.kill('SIGKILL')
+    await this.exited
+  }
+
+  async #waitForExit(): Promise<Exit> {
+    const [code, signal] = (await once(this.#process, 'close').catch(() => [127, null])) as [
+      number | null,
+      string | null,
+    ]
+    return {
+      exitCode: code ?? (signal === 'SIGKILL' ? 137 : 143),
+      finishedAt: new Date().toISOString().replace(/\.\d+/, ''),
+    }
+  }
+}
