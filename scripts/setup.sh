@@ -24,7 +24,7 @@ if [ ! -x node_modules/node/bin/node ] || [ package-lock.json -nt node_modules/.
 fi
 [ "$mode" != npm ] || exit 0
 
-debian="iproute2 iptables ipset nftables conntrack iputils-ping busybox-static procps util-linux openssl gcc libc6-dev make unzip"
+debian="iproute2 iptables ipset nftables conntrack iputils-ping busybox wget curl procps util-linux openssl gcc libc6-dev make unzip"
 if [ "$mode" = test ]; then
   debian="$debian bird2 frr gobgpd containernetworking-plugins tcpdump"
 fi

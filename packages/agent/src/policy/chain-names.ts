@@ -11,7 +11,7 @@ export const TO_DISPATCH = 'mgy-to-wl-dispatch'
 
 /** A chain for policy `namespace/name`: the readable name where it fits, else its beginning and a hash. */
 export function policyChain(direction: Direction, namespace: string, name: string): string {
-  return fit(direction === 'ingress' ? 'mgy-pi-' : 'mgy-po-', `${namespace}/${name}`)
+  return fit(direction === 'ingress' ? 'mgy-pi-' : 'mgy-po-', `${namespace}.${name}`)
 }
 
 /** `mgy-tw-mgy…` (to the workload: ingress) and `mgy-fw-mgy…` (from it: egress). */
