@@ -24,8 +24,7 @@ import type { ResourceType } from './resources/resource-type.ts'
 import { Store } from './store/store.ts'
 
 const BOOKMARK_DELAY_MS = 50
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 60_000
+const REQUEST_TIMEOUT_FACTOR = 6
 const HEADERS_AT_MOST_BYTES = 64 * 1024
 
 /** Where log lines go; pino's shape. */
@@ -51,6 +50,8 @@ export interface ApiServerOptions {
   historyLength?: number
   /** How many changes may wait for a slow watcher. Default 10000. */
   watchQueueAtMost?: number
+  /** How long a client may take to send a request's head; six times as long for the whole. Default 10000. */
+  headersTimeoutMs?: number
   /** Milliseconds since 1970. */
   now?: () => number
 }
@@ -87,6 +88,7 @@ export class ApiServer {
   readonly #shell: HttpShell
   readonly #log: Log
   readonly #now: () => number
+  readonly #headersTimeoutMs: number
   readonly #servers = new Set<Server>()
   readonly #watches = new Set<WatchStream>()
   #bookmarkTimer: NodeJS.Timeout | undefined
@@ -94,6 +96,7 @@ export class ApiServer {
   constructor(options: ApiServerOptions) {
     const now = options.now ?? Date.now
     this.#now = now
+    this.#headersTimeoutMs = options.headersTimeoutMs ?? 10_000
     this.#log = options.log ?? silent
     this.#store = new Store({ historyLength: options.historyLength ?? 10_000 })
     const allocator = new ServiceAllocator(this.#store, options.serviceCidr ?? '10.96.0.0/12')
@@ -236,8 +239,9 @@ export class ApiServer {
   #createServer(tls: TlsOptions | undefined): Server {
     const limits = {
       maxHeaderSize: HEADERS_AT_MOST_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: this.#headersTimeoutMs,
+      requestTimeout: this.#headersTimeoutMs * REQUEST_TIMEOUT_FACTOR,
+      connectionsCheckingInterval: this.#headersTimeoutMs / 2,
     }
     const serve = (request: IncomingMessage, response: ServerResponse): void => this.#shell.serve(request, response)
     const server =

@@ -6,7 +6,7 @@ const problems: unknown[] = []
 
 beforeAll(async () => {
   const note = (fields: object): void => void problems.push(fields)
-  server = await HttpServer.start({ log: { info: () => undefined, warn: note, error: note } })
+  server = await HttpServer.start({ headersTimeoutMs: 200, log: { info: () => undefined, warn: note, error: note } })
 })
 afterAll(async () => {
   // Whatever was sent: nothing may have been an internal error.
@@ -269,6 +269,12 @@ describe('connections', () => {
     expect(await server.raw(`GET * HTTP/1.1\r\n${auth}\r\n`)).toContain('HTTP/1.1 4')
     expect(await server.raw(`GET http://[ HTTP/1.1\r\n${auth}\r\n`)).toContain('HTTP/1.1 4')
     expect(await server.raw(`GET / HTTP/1.1\r\n${auth}x: ${'y'.repeat(100_000)}\r\n\r\n`)).toContain('431')
+  })
+
+  test('requests that never end are cut off', async () => {
+    expect(await server.raw('GET /api HTTP/1.1\r\nhost: x\r\n')).toContain('408 Request Timeout')
+    const body = `POST ${maps} HTTP/1.1\r\n${auth}content-type: application/json\r\ncontent-length: 100\r\n\r\n{`
+    expect(await server.raw(body)).toContain('408 Request Timeout')
   })
 
   test('upgrades to what is not there', async () => {

@@ -141,7 +141,8 @@ describe('reading', () => {
     const child = cluster.spawn('kubectl', [
       'get',
       'cm',
-      'watched',
+      '-l',
+      'watched=yes',
       '-w',
       '--output-watch-events',
       '-o',
@@ -157,10 +158,20 @@ describe('reading', () => {
         check()
       })
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-    cluster.server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'watched' }, data: { n: '1' } })
-    // Before the first event kubectl may still be listing: it shows the object either way.
+    cluster.server.apply({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'watched', labels: { watched: 'yes' } },
+      data: { n: '1' },
+    })
+    // A list's watch starts at the list's version. (For a single name kubectl starts anywhere, and may miss a change.)
     await seen('ADDED 1')
-    cluster.server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'watched' }, data: { n: '2' } })
+    cluster.server.apply({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'watched', labels: { watched: 'yes' } },
+      data: { n: '2' },
+    })
     await seen('MODIFIED 2')
     await cluster.ok(['delete', 'cm', 'watched'])
     await seen('DELETED 2')

@@ -63,7 +63,7 @@ export class Lifecycle {
         this.#later(() => this.#onMarked(table, object))
       }
     }
-    if (table === 'namespaces' && type === 'ADDED') this.#later(() => this.#addAccount(object.metadata.name))
+    if (table === 'namespaces' && type === 'ADDED') this.#addAccount(object.metadata.name)
     if (table === CRD_TABLE) this.#register(event)
   }
 

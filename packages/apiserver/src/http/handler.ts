@@ -492,7 +492,8 @@ function decoding<T>(read: () => T): T {
 
 /** 404 for paths that nothing serves. */
 export function pathNotFound(): ApiError {
-  return new ApiError('NotFound', 'the server could not find the requested resource')
+  // kubectl reads the details of a 404 without asking whether there are any.
+  return new ApiError('NotFound', 'the server could not find the requested resource', {})
 }
 
 function notAllowed(): ApiError {

@@ -26,6 +26,8 @@ export class Store {
   readonly #tables = new Map<string, Map<string, KubeObject>>()
   readonly #listeners = new Set<Listener>()
   #history: StoreEvent[] = []
+  readonly #undelivered: StoreEvent[] = []
+  #isDelivering = false
   #revision = 1
   /** Changes up to this revision are forgotten. */
   #compacted = 1
@@ -130,7 +132,21 @@ export class Store {
       const removed = this.#history.splice(0, this.#history.length - this.#historyLength)
       this.#compacted = removed.at(-1)?.revision ?? this.#compacted
     }
-    for (const listener of this.#listeners) listener(event)
+    this.#undelivered.push(event)
+    this.#deliver()
+  }
+
+  /** A listener may write, too: what it writes is told to all after what it was told of. */
+  #deliver(): void {
+    if (this.#isDelivering) return
+    this.#isDelivering = true
+    try {
+      for (let event = this.#undelivered.shift(); event !== undefined; event = this.#undelivered.shift()) {
+        for (const listener of this.#listeners) listener(event)
+      }
+    } finally {
+      this.#isDelivering = false
+    }
   }
 
   #firstAfter(revision: number): number {
