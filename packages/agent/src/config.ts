@@ -23,7 +23,7 @@ export interface AgentConfig {
   readonly logLevel: string
 }
 
-export interface HubConfig {
+interface HubConfig {
   readonly host: string
   readonly port: number
   readonly keyFile: string
@@ -73,7 +73,7 @@ function readHub(reader: EnvironmentReader): HubConfig | undefined {
 }
 
 /** Reads variables and collects what is wrong with them. */
-export class EnvironmentReader {
+class EnvironmentReader {
   readonly #environment: Environment
   readonly #problems: string[] = []
 

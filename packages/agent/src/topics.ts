@@ -3,9 +3,9 @@ import type { LocRibChange, PeerStatus } from 'bgp-js'
 import type { DesiredBgp, PeerKind } from './bgp/desired-bgp.ts'
 
 /** A best path as the speaker chose it. */
-export type BgpRoute = LocRibChange & { readonly type: 'upsert' }
+type BgpRoute = LocRibChange & { readonly type: 'upsert' }
 
-export interface BgpPeerStatus extends PeerStatus {
+interface BgpPeerStatus extends PeerStatus {
   /** Why it is a peer: Calico's words. */
   readonly kind: PeerKind
 }

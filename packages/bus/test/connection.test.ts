@@ -5,9 +5,10 @@ import { afterEach, expect, test } from 'vitest'
 import { Bus } from '../src/bus.ts'
 import { Connection } from '../src/connection.ts'
 import { BusError } from '../src/errors.ts'
+import { FrameDecoder } from '../src/frame-decoder.ts'
 import { asFrame, type Link } from '../src/link.ts'
 import { portLink } from '../src/port-link.ts'
-import { FrameDecoder, streamLink } from '../src/stream-link.ts'
+import { streamLink } from '../src/stream-link.ts'
 
 interface Topics {
   tables: { pods: { n: number } }

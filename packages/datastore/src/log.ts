@@ -1,4 +1,6 @@
-import type { Logger } from 'pino'
-
 /** The part of a pino logger that this package uses. */
-export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
+export interface Log {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}

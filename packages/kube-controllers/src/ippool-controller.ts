@@ -7,7 +7,7 @@ import { pause } from './leader-elector.ts'
 import { judgePools, withVerdict } from './pool-conditions.ts'
 
 /** Keeps a pool until its addresses are all back. */
-export const POOL_FINALIZER = 'projectcalico.org/ippool'
+const POOL_FINALIZER = 'projectcalico.org/ippool'
 const DRAIN_RETRY_MS = 2_000
 
 /** Writes the pools' conditions, holds deleted pools until they are drained, and gives up their empty blocks. */

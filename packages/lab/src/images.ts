@@ -32,7 +32,7 @@ const ENTRYPOINTS: Readonly<Record<string, readonly string[]>> = {
 const SHELL_IMAGES = ['busybox', 'alpine', 'debian', 'ubuntu', 'netshoot', 'curl', 'ubi-minimal']
 
 /** `docker.io/library/nginx:1.27@sha256:…` → `nginx`. */
-export function imageName(image: string): string {
+function imageName(image: string): string {
   const last = image.split('@', 1)[0]?.split('/').at(-1) ?? ''
   return last.split(':', 1)[0] ?? ''
 }

@@ -246,10 +246,10 @@ export class LabDaemon {
     return path
   }
 
-  /** The agent says ready, and all its BGP sessions are up. @throws {LabError} LAB_NOT_READY */
-  async #nodeReady(host: HostPlan): Promise<void> {
+  /** The agent says ready and, with `withSessions`, all its BGP sessions are up. @throws {LabError} LAB_NOT_READY */
+  async #nodeReady(host: HostPlan, withSessions = true): Promise<void> {
     const base = `http://127.0.0.1:${this.#apiPorts.get(host.name)}`
-    const sessions = (this.#plan.nodes - 1) * this.#plan.underlay.length
+    const sessions = withSessions ? (this.#plan.nodes - 1) * this.#plan.underlay.length : 0
     const deadline = performance.now() + READY_TIMEOUT_MS
     let why = 'no answer'
     while (performance.now() < deadline && this.#agents.get(host.name)?.running === true) {
@@ -293,7 +293,8 @@ export class LabDaemon {
     if (action === 'kill') return agent.end('SIGKILL')
     agent.start()
     const host = this.#plan.nodeHosts.find(({ name }) => name === target)
-    return host === undefined ? {} : this.#nodeReady(host)
+    // The other nodes may be down: their sessions are not waited for.
+    return host === undefined ? {} : this.#nodeReady(host, false)
   }
 }
 
@@ -317,6 +318,7 @@ async function whyNotReady(base: string, sessions: number): Promise<string> {
     const ready = await fetch(`${base}/readyz`)
     const { reasons } = (await ready.json()) as { reasons: string[] }
     if (!ready.ok) return reasons.join('; ')
+    if (sessions === 0) return ''
     const { peers } = (await (await fetch(`${base}/api/v1/bgp/peers`)).json()) as {
       peers: { address: string; state: string }[]
     }

@@ -37,7 +37,7 @@ export interface LabelSelector {
   readonly matchExpressions?: readonly LabelSelectorRequirement[]
 }
 
-export interface ContainerPort {
+interface ContainerPort {
   readonly name?: string
   readonly containerPort: number
   readonly protocol?: string

@@ -11,7 +11,7 @@ import {
 import type { PlanSink } from './plan.ts'
 
 /** Which pods: those of one namespace, or of every namespace whose labels match; and whose own labels match. */
-export interface PodSelection {
+interface PodSelection {
   readonly namespace: string | LabelSelector
   readonly podSelector: LabelSelector
 }

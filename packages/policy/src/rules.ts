@@ -112,7 +112,7 @@ function compilePeer(peer: PolicyPeer, policy: ParsedNetworkPolicy, need: Need):
 }
 
 /** The fewest prefixes that hold `whole` without `holes`. */
-export function subtract(whole: Prefix, holes: readonly Prefix[]): Prefix[] {
+function subtract(whole: Prefix, holes: readonly Prefix[]): Prefix[] {
   const overlapping = holes.filter((hole) => hole.overlaps(whole))
   if (overlapping.length === 0) return [whole]
   if (overlapping.some((hole) => hole.contains(whole))) return []

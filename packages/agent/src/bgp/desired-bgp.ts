@@ -65,7 +65,7 @@ export function desiredBgp(inputs: BgpInputs): DesiredBgp | undefined {
 }
 
 /** The node's address of a family: Calico's annotation, else its InternalIP. */
-export function nodeAddress(node: Node, family: 4 | 6): Address | undefined {
+function nodeAddress(node: Node, family: 4 | 6): Address | undefined {
   const annotated = node.metadata.annotations?.[NODE_ADDRESS_ANNOTATION[family]]?.split('/', 1)[0]
   const internal = (node.status?.addresses ?? [])
     .filter(({ type }) => type === 'InternalIP')

@@ -1,7 +1,7 @@
 import { CniError, CniErrorCode } from './cni-error.ts'
 
 export const SUPPORTED_VERSIONS: readonly string[] = ['0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0']
-export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC'
+type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC'
 const COMMANDS: readonly CniCommand[] = ['ADD', 'DEL', 'CHECK', 'STATUS', 'GC']
 
 /** The first version that has the command. */

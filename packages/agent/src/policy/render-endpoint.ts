@@ -8,7 +8,7 @@ const VXLAN_PORT = 4789
 
 export type DenyAction = FelixConfiguration['iptablesFilterDenyAction']
 
-export function denyAction(deny: DenyAction): Action {
+function denyAction(deny: DenyAction): Action {
   return deny === 'Reject' ? { kind: 'reject' } : { kind: 'drop' }
 }
 

@@ -10,6 +10,7 @@ import {
 } from '@margay/netlink'
 import type { Logger } from 'pino'
 import type { Driver } from '../dataplane/dataplane.ts'
+import { diffRoutes, routeKey } from './route-diff.ts'
 
 /** Marks the routes that are Margay's: `ip route show proto 77`. */
 export const MARGAY_PROTOCOL = 77
@@ -107,7 +108,7 @@ export class RouteManager implements Driver {
     try {
       const actual = await this.#read()
       this.#actual = actual
-      const changes = diff(await this.#desired(), actual, !this.#learnedInSync)
+      const changes = diffRoutes(await this.#desired(), actual, !this.#learnedInSync)
       await this.#write(changes)
       this.#nextRefresh = performance.now() + this.#refreshIntervalMs
     } catch (error) {
@@ -173,41 +174,4 @@ function hopsOf(nextHops: readonly string[]): Partial<Route> {
   if (first === undefined) return {}
   if (more.length === 0) return { gateway: first }
   return { multipath: [first, ...more].map((gateway): NextHop => ({ gateway, weight: 1 })) }
-}
-
-/** The kernel knows a route by destination and priority. */
-function routeKey({ dst, priority }: Route): string {
-  return `${dst} ${priority ?? 0}`
-}
-
-/** The changes that lead from `actual` to `desired`: additions and replacements, then deletions. Pure. */
-export function diff(
-  desired: ReadonlyMap<string, Route>,
-  actual: ReadonlyMap<string, Route>,
-  keepGateways: boolean,
-): RouteChange[] {
-  const changes: RouteChange[] = []
-  for (const [key, route] of desired) {
-    const present = actual.get(key)
-    if (present === undefined || !sameRoute(present, route)) changes.push({ op: 'replace', route })
-  }
-  for (const [key, route] of actual) {
-    const learned = route.gateway !== undefined || route.multipath !== undefined
-    if (!desired.has(key) && !(keepGateways && learned)) changes.push({ op: 'delete', route })
-  }
-  return changes
-}
-
-function sameRoute(a: Route, b: Route): boolean {
-  return (a.type ?? 'unicast') === (b.type ?? 'unicast') && hopText(a) === hopText(b)
-}
-
-/** Compares what we set: a gateway's interface is the kernel's choice. */
-function hopText({ gateway, oif, multipath }: Route): string {
-  if (multipath !== undefined)
-    return multipath
-      .map((hop) => `${hop.gateway} ${hop.weight ?? 1}`)
-      .toSorted()
-      .join(', ')
-  return gateway === undefined ? `dev ${oif}` : `via ${gateway}`
 }
