@@ -273,6 +273,8 @@ export class ApiServer {
   #addWatch(watch: WatchStream): void {
     this.#watches.add(watch)
     watch.onClose(() => this.#watches.delete(watch))
+    // What changed elsewhere between the client's list and this watch is told of, too.
+    this.#scheduleBookmarks()
   }
 
   /** Bookmarks tell quiet watches of changes elsewhere: at most 20 times a second, one timer for all. */

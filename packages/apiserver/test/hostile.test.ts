@@ -200,6 +200,12 @@ describe('writes', () => {
     expect((await put(map('different'))).code).toBe(400)
     expectStatus(await put({ ...map('taken'), metadata: { name: 'taken', resourceVersion: '1' } }), 409, 'Conflict')
     expectStatus(await put({ ...map('taken'), metadata: { name: 'taken', uid: 'x' } }), 409, 'Conflict')
+    const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases'
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'l' } }
+    await server.request(leases, { method: 'POST', body: lease })
+    const blind = await server.request(`${leases}/l`, { method: 'PUT', body: lease })
+    expectStatus(blind, 422, 'Invalid')
+    expect(blind.body['details'].causes).toMatchObject([{ field: 'metadata.resourceVersion' }])
     expect((await server.request(`${maps}/absent`, { method: 'PUT', body: map('absent') })).code).toBe(404)
   })
 

@@ -412,6 +412,23 @@ describe('deleting and waiting', () => {
     expect(cluster.server.get('v1', 'ConfigMap', 'child-b')).toBeUndefined()
   })
 
+  test('garbage is collected in the background, too; a second owner saves it', async () => {
+    const uids = ['first', 'second'].map((name) => {
+      const made = cluster.server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } })
+      return { apiVersion: 'v1', kind: 'ConfigMap', name, uid: made.metadata.uid ?? '' }
+    })
+    cluster.server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'shared', ownerReferences: uids } })
+    cluster.server.apply({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'lone', ownerReferences: uids.slice(0, 1) },
+    })
+    const gone = cluster.ok(['wait', 'cm/lone', '--for=delete', '--timeout=20s'])
+    await cluster.ok(['delete', 'cm', 'first'])
+    await gone
+    expect(cluster.server.get('v1', 'ConfigMap', 'shared')?.metadata.ownerReferences).toEqual(uids.slice(1))
+  })
+
   test('orphans stay', async () => {
     await cluster.ok(['create', 'cm', 'parent'])
     const uid = cluster.server.get('v1', 'ConfigMap', 'parent')?.metadata.uid ?? ''

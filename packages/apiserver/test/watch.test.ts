@@ -88,6 +88,15 @@ describe('a watch', () => {
     watch.close()
   })
 
+  test('that starts late hears of what changed meanwhile elsewhere', async () => {
+    const version = server.api.resourceVersion
+    put('busy')
+    const watch = await server.watch(`/api/v1/nodes?watch=1&allowWatchBookmarks=true&resourceVersion=${version}`)
+    const resourceVersion = server.api.resourceVersion
+    expect(await watch.next()).toMatchObject({ type: 'BOOKMARK', object: { metadata: { resourceVersion } } })
+    watch.close()
+  })
+
   test('without allowWatchBookmarks gets none', async () => {
     const watch = await server.watch(`/api/v1/nodes?watch=1&resourceVersion=${server.api.resourceVersion}`)
     const other = await server.watch(

@@ -64,6 +64,7 @@ export class BuiltinAdmission {
 
   onUpdate(type: ResourceType, object: KubeObject, old: KubeObject): void {
     if (type.table === 'services') this.#allocator.assign(object, old)
+    else if (type.table === 'pods') addDefaultTolerations(object)
   }
 
   #assignServiceAccount(type: ResourceType, pod: KubeObject): void {

@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { alreadyExists, badRequest, conflict, invalid, notFound } from '../errors.ts'
-import type { FieldError } from '../field-error.ts'
+import { type FieldError, invalidValue } from '../field-error.ts'
 import {
   deepEqual,
   deepFreeze,
@@ -51,6 +51,8 @@ export interface ObjectKey {
 }
 
 interface Change {
+  /** A client's PUT: some kinds insist that it says what it replaces. */
+  isReplace?: boolean
   /** New state from the live one (a frozen object in the served version). */
   change: (live: KubeObject) => unknown
   /** Set by server-side apply, which settles ownership itself. */
@@ -114,7 +116,7 @@ export class ResourceApi {
 
   /** Replaces an object by a client's body. @throws {ApiError} */
   update(type: ResourceType, key: ObjectKey, body: unknown, options: WriteOptions, subresource?: string): KubeObject {
-    return this.#change(type, key, options, subresource, { change: () => body })
+    return this.#change(type, key, options, subresource, { change: () => body, isReplace: true })
   }
 
   /** Applies a patch; a server-side apply creates the object when it is missing. @throws {ApiError} */
@@ -175,7 +177,7 @@ export class ResourceApi {
     key: ObjectKey,
     options: WriteOptions,
     subresource: string | undefined,
-    { change, managedFields }: Change,
+    { change, managedFields, isReplace = false }: Change,
   ): KubeObject {
     const { store, admission } = this.#ports
     const live = this.get(type, key)
@@ -186,6 +188,7 @@ export class ResourceApi {
         `the name of the object (${object.metadata.name ?? ''}) does not match the name on the URL (${key.name})`,
       )
     }
+    if (isReplace) requireVersion(type, object)
     requireCurrent(type, object, live)
     const base = object.metadata.managedFields
     keepSystemMetadata(object, live)
@@ -340,6 +343,13 @@ function keepOtherHalf(
 
 function managedFieldsOf({ metadata }: KubeObject): { managedFields?: ManagedFieldsEntry[] } {
   return metadata.managedFields === undefined ? {} : { managedFields: metadata.managedFields }
+}
+
+function requireVersion(type: ResourceType, { metadata }: KubeObject): void {
+  const allowsBlindUpdate = type.custom === undefined && type.table !== 'leases.coordination.k8s.io'
+  if (allowsBlindUpdate || (metadata.resourceVersion ?? '') !== '') return
+  const error = invalidValue('metadata.resourceVersion', 0, 'must be specified for an update')
+  throw invalid(type.group, type.kind, metadata.name, [error])
 }
 
 function requireCurrent(type: ResourceType, { metadata }: KubeObject, live: KubeObject): void {

@@ -92,6 +92,8 @@ export class WatchStream {
   #sentRevision: number
   #seenRevision: number
   #isBlocked = false
+  /** A bookmark that had to wait for changes to be sent first. */
+  #bookmarkDue = false
   #isOpen = true
   #tableHeadSent = false
 
@@ -124,9 +126,9 @@ export class WatchStream {
   /** Sends a bookmark when the client asked for them and has not heard of the current revision. */
   bookmark(): void {
     const { store, query } = this.#options
-    if (!this.#isOpen || !query.bookmarks || this.#isBlocked || this.#queue.length > 0 || this.#initial.length > 0)
-      return
-    if (this.#sentRevision < store.revision) this.#writeBookmark(store.revision, undefined)
+    if (!this.#isOpen || !query.bookmarks) return
+    this.#bookmarkDue = this.#isBlocked || this.#queue.length > 0 || this.#initial.length > 0
+    if (!this.#bookmarkDue && this.#sentRevision < store.revision) this.#writeBookmark(store.revision, undefined)
   }
 
   /** Calls `listener` once, when the watch has ended for whatever reason. */
@@ -199,7 +201,10 @@ export class WatchStream {
         this.#writeBookmark(this.#seenRevision, { [INITIAL_EVENTS_END]: 'true' })
       } else {
         const change = this.#queue.shift()
-        if (change === undefined) return
+        if (change === undefined) {
+          if (this.#bookmarkDue) this.bookmark()
+          return
+        }
         this.#write(change)
         this.#sentRevision = Math.max(this.#sentRevision, Number(change.object.metadata.resourceVersion))
       }
