@@ -31,7 +31,7 @@ export function defaultObjects(plan: LabPlan): KubeObject[] {
       metadata: { name: 'default' },
       spec: { defaultEndpointToHostAction: 'Accept' },
     },
-  ].map((object) => object as unknown as KubeObject)
+  ]
 }
 
 export function nodeObject(host: HostPlan): KubeObject {
@@ -70,7 +70,7 @@ export function nodeObject(host: HostPlan): KubeObject {
         bootID: host.name,
       },
     },
-  } as unknown as KubeObject
+  }
 }
 
 /** Rights of the processes that the chart runs, with the chart's own roles once it has them. */
@@ -81,5 +81,5 @@ export function userBinding(user: string, role: string): KubeObject {
     metadata: { name: `lab:${user}` },
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
     subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user }],
-  } as unknown as KubeObject
+  }
 }

@@ -14,8 +14,10 @@ export interface ContainerPlace {
 }
 
 /** Gives the container its own host name, resolv.conf and hosts file, and becomes its program. */
-const INIT =
+const UNSHARE = ['unshare', '--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc']
+const SET_UP =
   'hostname "$1" && mount --bind "$2" /etc/resolv.conf && mount --bind "$3" /etc/hosts && shift 3 && exec "$@"'
+const INIT = ['sh', '-c', SET_UP, 'sh']
 
 export interface Exit {
   readonly exitCode: number
@@ -37,12 +39,7 @@ export class Container {
     const environment = Object.fromEntries((spec.env ?? []).map(({ name, value }) => [name, value ?? '']))
     this.#process = spawn(
       'nsenter',
-      [
-        `--net=/run/netns/${place.netns}`,
-        'unshare',
-        ...['--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc'],
-        ...['sh', '-c', INIT, 'sh', place.hostname, place.resolvConf, place.hosts, ...argv],
-      ],
+      [`--net=/run/netns/${place.netns}`, ...UNSHARE, ...INIT, place.hostname, place.resolvConf, place.hosts, ...argv],
       {
         stdio: ['ignore', log, log],
         env: {

@@ -143,7 +143,7 @@ export class LabDaemon {
     const scheduler = new Scheduler(client, this.#log)
     this.#kubelet = kubelet
     const { signal } = this.#stopping
-    const nodes = (): Node[] => (this.#api?.list('v1', 'Node') ?? []) as unknown as Node[]
+    const nodes = (): Node[] => this.#api?.list('v1', 'Node') ?? []
     void watchObjects<LabPod>(client, RESOURCES.pods, {
       signal,
       log: this.#log,
