@@ -63,3 +63,5 @@ fi
 
 # The CNI plugin is a C program: the container runtime runs it on hosts that have no Node.
 if [ -f packages/cni/Makefile ]; then make -s -C packages/cni; fi
+# The prober of the whole-system tests.
+if [ "$mode" = test ]; then make -s -C e2e; fi
