@@ -193,7 +193,13 @@ export class ApiClient {
     settings.agent = this.#agent
     if (signal !== undefined) settings.signal = signal
     const payload = body === undefined ? undefined : JSON.stringify(body)
-    if (payload !== undefined) Object.assign(settings.headers ?? {}, { 'content-type': contentType })
+    if (payload !== undefined) {
+      // Node frames the body of a DELETE only when it is told its length.
+      Object.assign(settings.headers ?? {}, {
+        'content-type': contentType,
+        'content-length': Buffer.byteLength(payload),
+      })
+    }
     const response = await exchange(url, settings, payload, watch)
     if ((response.statusCode ?? 0) < 300) return response
     throw await failure(response, `${method} ${path}`)
