@@ -4,9 +4,11 @@ export interface DemoPod {
   readonly namespace: string
   readonly name: string
   readonly ip: string
+  /** Where it serves. */
+  readonly port: number
 }
 
-/** From and to by pod name: whether HTTP on port 80 comes through. */
+/** From and to by pod name: whether a request to the port that it serves on comes through. */
 export type Matrix = ReadonlyMap<string, ReadonlyMap<string, boolean>>
 
 const TIMEOUT_SECONDS = 1
@@ -29,7 +31,7 @@ async function canFetch(kubectl: Kubectl, from: DemoPod, to: DemoPod): Promise<b
     '--tries=1',
     `--timeout=${TIMEOUT_SECONDS}`,
     '--output-document=/dev/null',
-    `http://${to.ip}/`,
+    `http://${to.ip}:${to.port}/`,
   ]
   return kubectl.succeeds('exec', '--namespace', from.namespace, from.name, '--', ...wget)
 }
