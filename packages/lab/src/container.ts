@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { programOf } from './images.ts'
 import type { LabPod } from './lab-pod.ts'
 
@@ -19,6 +20,9 @@ const SET_UP =
   'hostname "$1" && mount --bind "$2" /etc/resolv.conf && mount --bind "$3" /etc/hosts && shift 3 && exec "$@"'
 const INIT = ['sh', '-c', SET_UP, 'sh']
 
+const READY_TIMEOUT_MS = 10_000
+const READY_POLL_MS = 20
+
 export interface Exit {
   readonly exitCode: number
   readonly finishedAt: string
@@ -30,9 +34,11 @@ export class Container {
   readonly exited: Promise<Exit>
   readonly #process: ChildProcess
   readonly #isIdle: boolean
+  readonly #listensOn: number | undefined
 
   constructor(spec: LabPod['spec']['containers'][number], place: ContainerPlace) {
-    const { argv, note } = programOf(spec)
+    const { argv, note, listensOn } = programOf(spec)
+    this.#listensOn = listensOn
     this.#isIdle = argv[0] === 'sleep'
     const log = openSync(place.logFile, 'a', 0o600)
     if (note !== undefined) writeSync(log, `${note}\n`)
@@ -57,13 +63,28 @@ export class Container {
   get initPid(): number | undefined {
     const { pid } = this.#process
     if (pid === undefined || this.#process.exitCode !== null) return undefined
-    try {
-      const child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]
-      return child === undefined || child === '' ? undefined : Number(child)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
+    const child = readProc(`/proc/${pid}/task/${pid}/children`).trim().split(' ')[0]
+    return child === undefined || child === '' ? undefined : Number(child)
+  }
+
+  /** Waits until a server of the lab's own listens; any other container is ready when it runs. */
+  async ready(): Promise<void> {
+    const deadline = performance.now() + READY_TIMEOUT_MS
+    while (this.#listensOn !== undefined && performance.now() < deadline && this.#process.exitCode === null) {
+      if (this.#isListening(this.#listensOn)) return
+      // Nobody tells that a socket has begun to listen.
+      await delay(READY_POLL_MS)
     }
+  }
+
+  /** Looks for the port in state LISTEN (0A) among the pod's IPv6 sockets, where the lab's servers are. */
+  #isListening(port: number): boolean {
+    const init = this.initPid
+    if (init === undefined) return false
+    const hex = port.toString(16).toUpperCase().padStart(4, '0')
+    return new RegExp(`^ *\\d+: [0-9A-F]{32}:${hex} [0-9A-F]+:[0-9A-F]+ 0A `, 'm').test(
+      readProc(`/proc/${init}/net/tcp6`),
+    )
   }
 
   /** SIGTERM, and SIGKILL for what is still there after `graceMs`. */
@@ -90,5 +111,15 @@ export class Container {
       exitCode: code ?? (signal === 'SIGKILL' ? 137 : 143),
       finishedAt: new Date().toISOString().replace(/\.\d+/, ''),
     }
+  }
+}
+
+/** A file of a process that may end at any moment: empty when it has. */
+function readProc(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return ''
+    throw error
   }
 }

@@ -6,6 +6,8 @@ export interface Program {
   readonly argv: readonly string[]
   /** A line for the container's log, where the image could not be taken at its word. */
   readonly note?: string
+  /** A server of the lab's own is ready when it listens here. */
+  readonly listensOn?: number
 }
 
 export interface ContainerSpec {
@@ -42,10 +44,23 @@ export function programOf({ image, command, args }: ContainerSpec): Program {
   const name = imageName(image)
   if (command !== undefined && command.length > 0) return found([...command, ...(args ?? [])], image)
   const entrypoint = ENTRYPOINTS[name]
-  if (entrypoint !== undefined) return { argv: [...entrypoint, ...(args ?? [])] }
+  if (entrypoint !== undefined) {
+    const argv = [...entrypoint, ...(args ?? [])]
+    const port = listeningPort(argv)
+    return port === undefined ? { argv } : { argv, listensOn: port }
+  }
   if (args !== undefined && args.length > 0 && SHELL_IMAGES.includes(name)) return found([...args], image)
   if (SHELL_IMAGES.includes(name)) return { argv: PAUSE, note: `${image} without a command: sleeping` }
   return { argv: PAUSE, note: `the lab has no program for the image ${image}: sleeping` }
+}
+
+/** Where one of the lab's servers listens, from its command line. */
+function listeningPort(argv: readonly string[]): number | undefined {
+  const [, server = '', first] = argv
+  if (server.endsWith('nginx.ts')) return Number(first ?? 80)
+  if (!server.endsWith('agnhost.ts') || (first !== 'netexec' && first !== 'serve-hostname')) return undefined
+  const given = argv.find((word) => word.startsWith('--http-port=') || word.startsWith('--port='))
+  return given === undefined ? (first === 'netexec' ? 8080 : 9376) : Number(given.split('=')[1])
 }
 
 /** The program on this machine, or as an applet of busybox. */

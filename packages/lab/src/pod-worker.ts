@@ -102,6 +102,7 @@ export class PodWorker {
     }
     await this.#writeFiles()
     for (const slot of this.#slots) this.#start(slot)
+    await Promise.all(this.#slots.map(async ({ container }) => container?.ready()))
     await this.#report()
     return true
   }
