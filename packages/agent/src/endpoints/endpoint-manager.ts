@@ -1,3 +1,4 @@
+import { Address } from '@margay/net'
 import type { PolicyCompiler } from '@margay/policy'
 import type { PolicyManager } from '../policy/policy-manager.ts'
 import type { RouteManager } from '../routes/route-manager.ts'
@@ -36,7 +37,8 @@ export class EndpointManager {
     if (old !== undefined) this.#removeRoutes(old)
     this.#endpoints.set(interfaceName, endpoint)
     const key = endpointKey(endpoint)
-    this.#policy.addInterface(key, interfaceName)
+    const families = new Set(endpoint.addresses.map((text) => Address.parse(text).family))
+    this.#policy.addInterface(key, interfaceName, families)
     this.#compiler.setEndpoint(key, true)
     for (const address of endpoint.addresses) this.#routes.setWorkload({ address, interfaceName })
     this.#onChange()

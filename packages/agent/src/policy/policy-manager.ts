@@ -1,7 +1,7 @@
 import { DEFAULT_FELIX_CONFIGURATION, type Direction, type FelixConfiguration, type IPPool } from '@margay/model'
 import type { Family } from '@margay/net'
 import type { EndpointPlan, IpSetKind, PlanSink, PolicyPlan } from '@margay/policy'
-import type { IpSets, IptablesTable, Rule } from 'node-iptables'
+import type { IpSets, IptablesTable } from 'node-iptables'
 import { endpointChain, ipSetName, policyChain } from './chain-names.ts'
 import { renderDispatch } from './dispatch.ts'
 import { renderEndpoint } from './render-endpoint.ts'
@@ -32,9 +32,9 @@ export class PolicyManager implements PlanSink {
   readonly #families: readonly FamilyDataplane[]
   readonly #policies = new Map<string, PolicyPlan>()
   readonly #endpoints = new Map<string, EndpointPlan>()
-  /** Interfaces of the pods that have an endpoint here. */
-  readonly #interfaces = new Map<string, Set<string>>()
-  readonly #dispatchChains = new Map<Direction, Set<string>>()
+  /** Interfaces of the pods that have an endpoint here, and the IP versions of their addresses. */
+  readonly #interfaces = new Map<string, Map<string, ReadonlySet<Family>>>()
+  readonly #dispatchChains = new Map<string, Set<string>>()
   #configuration: FelixConfiguration = DEFAULT_FELIX_CONFIGURATION
 
   constructor(families: readonly FamilyDataplane[]) {
@@ -73,10 +73,10 @@ export class PolicyManager implements PlanSink {
     }
   }
 
-  addInterface(endpoint: string, interfaceName: string): void {
-    const interfaces = this.#interfaces.get(endpoint)
-    if (interfaces === undefined) this.#interfaces.set(endpoint, new Set([interfaceName]))
-    else interfaces.add(interfaceName)
+  /** @param families the IP versions that the pod has: in the other one, an unknown interface is dropped */
+  addInterface(endpoint: string, interfaceName: string, families: ReadonlySet<Family>): void {
+    const interfaces = this.#interfaces.get(endpoint) ?? new Map<string, ReadonlySet<Family>>()
+    this.#interfaces.set(endpoint, interfaces.set(interfaceName, families))
     const plan = this.#endpoints.get(endpoint)
     if (plan !== undefined) this.#renderEndpoint(plan)
     this.#renderDispatch()
@@ -144,28 +144,30 @@ export class PolicyManager implements PlanSink {
   }
 
   #renderEndpoint(plan: EndpointPlan): void {
-    for (const interfaceName of this.#interfaces.get(plan.id) ?? []) {
+    for (const [interfaceName, versions] of this.#interfaces.get(plan.id) ?? []) {
       for (const direction of DIRECTIONS) {
+        const chain = endpointChain(direction, interfaceName)
         const rules = renderEndpoint(direction, plan[direction], this.#configuration.iptablesFilterDenyAction)
-        for (const { tables } of this.#families) tables.filter.setChain(endpointChain(direction, interfaceName), rules)
+        for (const { family, tables } of this.#families) {
+          if (versions.has(family)) tables.filter.setChain(chain, rules)
+          else tables.filter.removeChain(chain)
+        }
       }
     }
   }
 
   #renderDispatch(): void {
-    const interfaceNames = [...this.#interfaces.values()].flatMap((each) => [...each])
-    for (const direction of DIRECTIONS) {
-      const chains = renderDispatch(direction, interfaceNames)
-      this.#setAll(chains)
-      for (const old of this.#dispatchChains.get(direction) ?? []) {
-        if (!chains.has(old)) for (const { tables } of this.#families) tables.filter.removeChain(old)
+    const interfaces = [...this.#interfaces.values()].flatMap((each) => [...each])
+    for (const { family, tables } of this.#families) {
+      const names = interfaces.filter(([, versions]) => versions.has(family)).map(([name]) => name)
+      for (const direction of DIRECTIONS) {
+        const key = `${family} ${direction}`
+        const chains = renderDispatch(direction, names)
+        for (const [name, rules] of chains) tables.filter.setChain(name, rules)
+        for (const old of this.#dispatchChains.get(key) ?? []) if (!chains.has(old)) tables.filter.removeChain(old)
+        this.#dispatchChains.set(key, new Set(chains.keys()))
       }
-      this.#dispatchChains.set(direction, new Set(chains.keys()))
     }
-  }
-
-  #setAll(chains: ReadonlyMap<string, readonly Rule[]>): void {
-    for (const { tables } of this.#families) for (const [name, rules] of chains) tables.filter.setChain(name, rules)
   }
 
   #renderStatic(): void {
