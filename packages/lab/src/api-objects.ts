@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KubeObject } from '@margay/apiserver'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import type { HostPlan, LabPlan } from './lab-plan.ts'
 
 const CHART = join(import.meta.dirname, '../../../charts/margay')
@@ -73,13 +73,29 @@ export function nodeObject(host: HostPlan): KubeObject {
   }
 }
 
-/** Rights of the processes that the chart runs, with the chart's own roles once it has them. */
-export function userBinding(user: string, role: string): KubeObject {
-  return {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'ClusterRoleBinding',
-    metadata: { name: `lab:${user}` },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
-    subjects: [{ kind: 'User', apiGroup: 'rbac.authorization.k8s.io', name: user }],
-  }
+/** The rights that the chart gives its processes, and no more: what they lack on a cluster they lack here. */
+export function chartRights(): KubeObject[] {
+  return [
+    ...rights('ClusterRole', 'margay-agent', 'agent-rules.yaml'),
+    ...rights('ClusterRole', 'margay-kube-controllers', 'kube-controllers-rules.yaml'),
+    ...rights('Role', 'margay-kube-controllers', 'kube-controllers-lease-rules.yaml'),
+  ]
+}
+
+/** A role with the rules of a file of the chart, and its binding to the user of the same name. */
+function rights(kind: 'ClusterRole' | 'Role', name: string, file: string): KubeObject[] {
+  const metadata = kind === 'Role' ? { name, namespace: 'kube-system' } : { name }
+  const rules: unknown = parse(readFileSync(join(CHART, 'files', file), 'utf8'))
+  const group = 'rbac.authorization.k8s.io'
+  const apiVersion = `${group}/v1`
+  return [
+    { apiVersion, kind, metadata, rules },
+    {
+      apiVersion,
+      kind: `${kind}Binding`,
+      metadata,
+      roleRef: { apiGroup: group, kind, name },
+      subjects: [{ kind: 'User', apiGroup: group, name }],
+    },
+  ]
 }

@@ -9,7 +9,7 @@ import type { Node } from '@margay/model'
 import { Address, Prefix } from '@margay/net'
 import { isErrno, openRoute } from '@margay/netlink'
 import type { Logger } from 'pino'
-import { chartCrds, defaultObjects, nodeObject, userBinding } from './api-objects.ts'
+import { chartCrds, chartRights, defaultObjects, nodeObject } from './api-objects.ts'
 import { Authority, type KeyPair } from './certificates.ts'
 import { LabError } from './errors.ts'
 import { kubeconfig } from './kubeconfig.ts'
@@ -129,7 +129,7 @@ export class LabDaemon {
     for (const object of chartCrds()) api.apply(object)
     for (const object of defaultObjects(this.#plan)) api.apply(object)
     for (const host of this.#plan.nodeHosts) api.apply(nodeObject(host))
-    for (const user of ['margay-agent', 'margay-kube-controllers']) api.apply(userBinding(user, 'cluster-admin'))
+    for (const object of chartRights()) api.apply(object)
     return local.port
   }
 
