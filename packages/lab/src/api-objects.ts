@@ -82,8 +82,10 @@ export function chartRights(): KubeObject[] {
   ]
 }
 
-/** A role with the rules of a file of the chart, and its binding to the user of the same name. */
-function rights(kind: 'ClusterRole' | 'Role', name: string, file: string): KubeObject[] {
+/** A role with the rules of a file of the chart, and its binding to a user. */
+function rights(kind: 'ClusterRole' | 'Role', user: string, file: string): KubeObject[] {
+  // The chart's own names stay free, for it can be installed here too.
+  const name = `lab:${user}`
   const metadata = kind === 'Role' ? { name, namespace: 'kube-system' } : { name }
   const rules: unknown = parse(readFileSync(join(CHART, 'files', file), 'utf8'))
   const group = 'rbac.authorization.k8s.io'
@@ -95,7 +97,7 @@ function rights(kind: 'ClusterRole' | 'Role', name: string, file: string): KubeO
       kind: `${kind}Binding`,
       metadata,
       roleRef: { apiGroup: group, kind, name },
-      subjects: [{ kind: 'User', apiGroup: group, name }],
+      subjects: [{ kind: 'User', apiGroup: group, name: user }],
     },
   ]
 }
