@@ -36,6 +36,8 @@ const LOG_LEVELS: Record<FelixConfiguration['logSeverityScreen'], string> = {
   Fatal: 'fatal',
 }
 
+const MIN_REFRESH_MS = 1_000
+
 /**
  * The per-node process. Builds the parts, joins them by the bus and starts them in an order that is safe: it hears the
  * whole cluster first, and only then touches the kernel.
@@ -48,6 +50,7 @@ export class Agent {
   readonly #sync = new SyncTracker()
   readonly #onFatal: (error: Error) => void
   readonly #stops: (() => Promise<void> | void)[] = []
+  #cni: CniServer | undefined
 
   /** @param options.onFatal called when the agent cannot go on; the kernel keeps what it has */
   constructor(options: { config: AgentConfig; log: Logger; onFatal: (error: Error) => void }) {
@@ -81,9 +84,10 @@ export class Agent {
     const watcher = new ClusterWatcher(this.#bus, dataplane, this.#sync)
     const onFelixConfiguration = (configuration: FelixConfiguration): void => {
       policy.setConfiguration(configuration)
-      kernel.createSets.setRefreshInterval(configuration.ipsetsRefreshIntervalMs)
-      for (const table of kernel.tables) table.setRefreshInterval(configuration.iptablesRefreshIntervalMs)
-      routes.setRefreshInterval(configuration.routeRefreshIntervalMs)
+      kernel.createSets.setRefreshInterval(refreshInterval(configuration.ipsetsRefreshIntervalMs))
+      for (const table of kernel.tables)
+        table.setRefreshInterval(refreshInterval(configuration.iptablesRefreshIntervalMs))
+      routes.setRefreshInterval(refreshInterval(configuration.routeRefreshIntervalMs))
       log.level = LOG_LEVELS[configuration.logSeverityScreen]
     }
     const handlers = batchHandlers({
@@ -109,6 +113,7 @@ export class Agent {
       endpoints,
       policy,
       families: kernel.families,
+      servesCni: () => this.#cni?.serving === true,
     })
     await this.#startHttp(view)
 
@@ -129,6 +134,7 @@ export class Agent {
       log,
     })
     await cni.start()
+    this.#cni = cni
     this.#stops.push(async () => cni.stop())
   }
 
@@ -225,6 +231,11 @@ export class Agent {
     await unix.listen({ path: httpSocket })
     await chmod(httpSocket, 0o600)
   }
+}
+
+/** Zero means never, as in Calico; a re-read of the kernel is dear, so there is a least interval. */
+function refreshInterval(configuredMs: number): number {
+  return configuredMs === 0 ? Number.POSITIVE_INFINITY : Math.max(configuredMs, MIN_REFRESH_MS)
 }
 
 /** Whether the kernel has routes that an earlier agent learned: then the sessions of its peers may be held for us. */

@@ -1,4 +1,4 @@
-import type { Bus } from '@margay/bus'
+import type { Bus, TableBatch } from '@margay/bus'
 import {
   type BgpConfiguration,
   type BgpPeer,
@@ -6,6 +6,7 @@ import {
   DEFAULT_FELIX_CONFIGURATION,
   type FelixConfiguration,
   type IPPool,
+  type NetworkPolicy,
   parseBgpConfiguration,
   parseBgpPeer,
   parseFelixConfiguration,
@@ -60,22 +61,22 @@ export interface ClusterConsumers {
 /** Who is told of what, table by table: the map from the cluster's objects to the agent's managers. */
 export function batchHandlers(consumers: ClusterConsumers): BatchHandlers {
   const { nodeName, bus, settings, compiler, policy, routes, bgp, log } = consumers
+  const each = objectByObject(log)
   return {
-    pods: ({ upserts, deletes }) => {
-      for (const [key, pod] of upserts) compiler.setPod(key, pod)
-      for (const key of deletes) compiler.setPod(key, undefined)
-    },
-    namespaces: ({ upserts, deletes }) => {
-      for (const [name, { metadata }] of upserts) compiler.setNamespace(name, metadata.labels ?? {})
-      for (const name of deletes) compiler.setNamespace(name, undefined)
-    },
-    networkPolicies: ({ upserts, deletes }) => {
-      for (const key of deletes) compiler.setPolicy(key, undefined)
-      for (const [key, object] of upserts) {
+    pods: (batch) => each('Pod', batch, (key, pod) => compiler.setPod(key, pod)),
+    namespaces: (batch) =>
+      each('Namespace', batch, (name, namespace) =>
+        compiler.setNamespace(name, namespace === undefined ? undefined : (namespace.metadata.labels ?? {})),
+      ),
+    networkPolicies: (batch) => {
+      const { upserts } = each('NetworkPolicy', batch, (key, object) => {
         const errors = compiler.setPolicy(key, object)
         if (errors.length > 0)
           log.error({ policy: key, errors }, 'a NetworkPolicy has wrong fields: what they say is denied')
-      }
+      })
+      // What cannot be enforced as written allows nothing.
+      const failed = { upserts: upserts.map(([key, object]) => [key, withoutRules(object)] as const), deletes: [] }
+      each('NetworkPolicy', failed, (key, object) => void compiler.setPolicy(key, object))
     },
     nodes: () => bgp.markDirty(),
     blockAffinities: () => {
@@ -100,4 +101,30 @@ export function batchHandlers(consumers: ClusterConsumers): BatchHandlers {
       consumers.onFelixConfiguration(settings.felix)
     },
   }
+}
+
+type Changes<V> = Pick<TableBatch<V>, 'upserts' | 'deletes'>
+
+/** Applies a batch one object at a time: one that throws is logged, and the others are applied. @returns what threw */
+function objectByObject(log: Logger) {
+  return <V>(kind: string, { upserts, deletes }: Changes<V>, set: (key: string, value: V | undefined) => void) => {
+    const failed: Changes<V> & { upserts: (readonly [string, V])[]; deletes: string[] } = { upserts: [], deletes: [] }
+    const attempt = (key: string, value: V | undefined, onFailure: () => void): void => {
+      try {
+        set(key, value)
+      } catch (error) {
+        log.error({ kind, name: key, err: error }, 'an object could not be used')
+        onFailure()
+      }
+    }
+    for (const key of deletes) attempt(key, undefined, () => failed.deletes.push(key))
+    for (const entry of upserts) attempt(entry[0], entry[1], () => failed.upserts.push(entry))
+    return failed
+  }
+}
+
+/** The policy that denies all to whatever this one selects. */
+function withoutRules(policy: NetworkPolicy): NetworkPolicy {
+  const { podSelector = {} } = (policy.spec ?? {}) as { podSelector?: unknown }
+  return { ...policy, spec: { podSelector, policyTypes: ['Ingress', 'Egress'], ingress: [], egress: [] } }
 }

@@ -44,8 +44,10 @@ export class ClusterWatcher {
     for await (const batch of this.#bus.table(name).subscribe()) {
       const { handled, programmed } = this.#dataplane.submit(() => handle(batch))
       const { watermark } = batch
-      if (watermark !== undefined) void programmed.then(() => this.#sync.advance(name, watermark))
-      await handled
+      // The dataplane has logged why a batch failed; what was programmed of it is not all, so nothing is promised.
+      const failed = (): void => undefined
+      if (watermark !== undefined) void programmed.then(() => this.#sync.advance(name, watermark), failed)
+      await handled.catch(failed)
       if (!batch.inSync || !this.#waitingFor.delete(name)) continue
       if (this.#waitingFor.size === 0) this.#resolveInSync()
     }

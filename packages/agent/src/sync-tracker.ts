@@ -21,15 +21,18 @@ export class SyncTracker {
     return CLUSTER_TABLES.map((table) => this.#programmed.get(table) ?? -1n).reduce((a, b) => (a < b ? a : b))
   }
 
-  /** @returns whether `target` was reached within `timeoutMs` */
-  async wait(target: bigint, timeoutMs: number): Promise<boolean> {
+  /** @returns whether `target` was reached within `timeoutMs`, and before `signal` fired */
+  async wait(target: bigint, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     if (this.programmed >= target) return true
     const { promise, resolve } = Promise.withResolvers<boolean>()
     const waiter = { target, resolve: () => resolve(true) }
     this.#waiters.push(waiter)
-    const timer = setTimeout(() => resolve(false), timeoutMs)
+    const giveUp = (): void => resolve(false)
+    const timer = setTimeout(giveUp, timeoutMs)
+    signal?.addEventListener('abort', giveUp, { once: true })
     const reached = await promise
     clearTimeout(timer)
+    signal?.removeEventListener('abort', giveUp)
     this.#waiters = this.#waiters.filter((each) => each !== waiter)
     return reached
   }

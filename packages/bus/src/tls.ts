@@ -92,6 +92,7 @@ export async function connectTls<R extends Registry>(
 }
 
 function nameOf(socket: TLSSocket): string {
-  const { CN } = socket.getPeerCertificate().subject
+  // A socket that closed meanwhile has no certificate any more.
+  const CN = (socket.getPeerCertificate() as ReturnType<TLSSocket['getPeerCertificate']> | null)?.subject?.CN
   return `${Array.isArray(CN) ? CN.join(',') : CN} (${socket.remoteAddress}:${socket.remotePort})`
 }

@@ -26,6 +26,8 @@ export type PatchType = 'merge' | 'json' | 'strategic-merge'
 
 /** Longer than any answer of a healthy server takes, watches excepted. */
 const REQUEST_TIMEOUT_MS = 30_000
+/** A server sends bookmarks about every minute: a watch that is silent for longer may hang on a dead connection. */
+const WATCH_SILENCE_MS = 150_000
 const PAGE_SIZE = 500
 
 /**
@@ -172,8 +174,13 @@ export class ApiClient {
   }
 
   async #json<T>(method: string, path: string, options: SendOptions = {}): Promise<T> {
-    const response = await this.#send(method, path, options)
-    return JSON.parse(await textOf(response)) as T
+    const text = await textOf(await this.#send(method, path, options))
+    try {
+      return JSON.parse(text) as T
+    } catch (error) {
+      const message = `${method} ${path}: the answer is not JSON: ${text.slice(0, 200)}`
+      throw new ApiError(0, undefined, message, { cause: error })
+    }
   }
 
   async #send(method: string, path: string, options: SendOptions): Promise<IncomingMessage> {
@@ -181,7 +188,12 @@ export class ApiClient {
     const url = new URL(this.#server.pathname.replace(/\/$/, '') + path, this.#server)
     for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value))
     const settings: RequestOptions = { method, headers: { accept: 'application/json', 'user-agent': 'margay' } }
-    await this.#config.applyToHTTPSOptions(settings)
+    try {
+      await this.#config.applyToHTTPSOptions(settings)
+    } catch (error) {
+      // A token file or a credential plugin: what is missing now may be there at the next try.
+      throw new ApiError(0, undefined, `${method} ${path}: no credentials: ${messageOf(error)}`, { cause: error })
+    }
     const { ca, cert, key, rejectUnauthorized } = settings
     this.#agent ??= new Agent({
       keepAlive: true,
@@ -226,7 +238,8 @@ function exchange(
     outgoing.on('error', (error) =>
       reject(new ApiError(0, undefined, `${what}: ${messageOf(error)}`, { cause: error })),
     )
-    if (!watch) outgoing.setTimeout(REQUEST_TIMEOUT_MS, () => outgoing.destroy(new Error('no answer in time')))
+    const silenceMs = watch ? WATCH_SILENCE_MS : REQUEST_TIMEOUT_MS
+    outgoing.setTimeout(silenceMs, () => outgoing.destroy(new Error('no answer in time')))
     outgoing.end(payload)
   })
 }

@@ -7,6 +7,8 @@ import type { Log } from './log.ts'
 import type { Resource } from './resources.ts'
 import { trim } from './trim.ts'
 
+/** A watch that ended sooner, having said nothing, counts as a failure. */
+const SHORT_WATCH_MS = 1_000
 const FIRST_RETRY_MS = 200
 const MAX_RETRY_MS = 10_000
 
@@ -30,16 +32,22 @@ export async function reflect<T extends KubernetesObject>(
         replace(table, list.items, list.resourceVersion)
         resourceVersion = list.resourceVersion
       }
+      const begin = performance.now()
+      let heard = false
       for await (const event of client.watch(resource, { resourceVersion, signal })) {
         failures = 0
+        heard = true
         resourceVersion = apply(table, event, log) ?? resourceVersion
       }
+      if (!heard && performance.now() - begin < SHORT_WATCH_MS)
+        throw new ApiError(0, undefined, `the server ended the watch of ${resource.plural} at once`)
     } catch (error) {
       if (isAborted(signal)) return
       if (!(error instanceof ApiError)) throw error
       if (error.code === 'API_GONE') {
         resourceVersion = undefined
-        continue
+        // Once is what happens after a long break; again and again is a server in trouble.
+        if (failures++ === 0) continue
       }
       const waitMs = Math.min(FIRST_RETRY_MS * 2 ** failures++, MAX_RETRY_MS) * (0.5 + Math.random() / 2)
       log.warn(

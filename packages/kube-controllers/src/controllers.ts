@@ -44,7 +44,7 @@ export class Controllers {
       await Promise.all([pools.run(signal), gc.run(signal)])
     })
     electing.catch(this.#onFatal)
-    await this.#startHub()
+    this.#startHub()
     this.#addMetrics(elector, gc)
     await this.#startHttp()
     this.#stops.push(async () => {
@@ -60,7 +60,7 @@ export class Controllers {
     for (const stop of this.#stops.toReversed()) await stop()
   }
 
-  async #startHub(): Promise<void> {
+  #startHub(): void {
     const { hub } = this.#config
     if (hub === undefined) return
     const read = (file: string): string => readFileSync(file, 'utf8')
@@ -71,9 +71,14 @@ export class Controllers {
       topics: { serveTables: CLUSTER_TABLES },
       onRefused: (error) => this.#log.warn({ error: error.message }, 'the hub refused a connection'),
     })
-    const port = await server.listen(hub.port)
-    this.#log.info({ port }, 'the hub serves')
-    this.#stops.push(async () => server.close())
+    const serve = async (): Promise<void> => {
+      await this.#inSync()
+      if (this.#stopping.signal.aborted) return
+      const port = await server.listen(hub.port)
+      this.#log.info({ port }, 'the hub serves')
+      this.#stops.push(async () => server.close())
+    }
+    serve().catch(this.#onFatal)
     new Gauge({
       name: 'margay_hub_connections',
       help: 'Agents connected to this hub',
@@ -82,6 +87,16 @@ export class Controllers {
         this.set(server.connections)
       },
     })
+  }
+
+  /** An agent leaves the API server for the hub: there must be something to come for. */
+  async #inSync(): Promise<void> {
+    await Promise.all(
+      CLUSTER_TABLES.map(async (name) => {
+        using subscription = this.#bus.table(name).subscribe()
+        for (let batch = await subscription.next(); batch?.inSync === false; ) batch = await subscription.next()
+      }),
+    )
   }
 
   #addMetrics(elector: LeaderElector, gc: IpamGcController): void {

@@ -3,7 +3,7 @@ import { type ApiClient, ApiError, type Log, RESOURCES } from '@margay/datastore
 import type { Allocator } from '@margay/ipam'
 import { type ClusterTopics, podAddresses } from '@margay/model'
 import { pause } from './leader-elector.ts'
-import { findSpareBlocks, findSuspects, type IpamSnapshot, type Suspect } from './leak-finder.ts'
+import { findSpareBlocks, findSuspects, type IpamSnapshot, isSound, type Suspect } from './leak-finder.ts'
 
 export interface GcCounts {
   reclaimed: number
@@ -55,8 +55,7 @@ export class IpamGcController {
       try {
         await this.#scan()
       } catch (error) {
-        if (!(error instanceof ApiError)) throw error
-        this.#log.warn({ error: error.message }, 'the search for leaked addresses was cut short')
+        this.#log.warn({ err: error }, 'the search for leaked addresses was cut short')
       }
       soon = Promise.withResolvers()
       const sleep = new AbortController()
@@ -79,17 +78,40 @@ export class IpamGcController {
     const keys = new Set([...suspects.map(({ handleId }) => handleId), ...spare.map(({ cidr }) => String(cidr))])
     for (const key of this.#firstSeen.keys()) if (!keys.has(key)) this.#firstSeen.delete(key)
     this.counts.candidates = suspects.length
+    this.#reportUnsound(snapshot)
     for (const suspect of suspects) {
-      if ((suspect.certain || this.#isDue(suspect.handleId)) && (await this.#isStillLeaked(suspect)))
-        await this.#reclaim(suspect)
+      await this.#attempt(suspect.handleId, async () => {
+        if ((suspect.certain || this.#isDue(suspect.handleId)) && (await this.#isStillLeaked(suspect)))
+          await this.#reclaim(suspect)
+      })
     }
     for (const { cidr, node, certain } of spare) {
-      if (!(certain || this.#isDue(String(cidr)))) continue
-      if (certain && !(await this.#nodeIsGone(node))) continue
-      if (await this.#allocator.releaseBlock(cidr, node))
-        this.#log.info({ cidr: String(cidr), node }, 'gave up an empty block')
+      await this.#attempt(String(cidr), async () => {
+        if (!(certain || this.#isDue(String(cidr)))) return
+        if (certain && !(await this.#nodeIsGone(node))) return
+        if (await this.#allocator.releaseBlock(cidr, node))
+          this.#log.info({ cidr: String(cidr), node }, 'gave up an empty block')
+      })
     }
     await this.#dropAffinitiesOfGoneNodes(snapshot)
+  }
+
+  /** A record that can't be dealt with stays for the next scan, and the others have their turn. */
+  async #attempt(record: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'API_UNAVAILABLE') throw error
+      this.#log.warn({ record, err: error }, 'a record of addresses could not be cleaned up')
+    }
+  }
+
+  /** Blocks that contradict themselves are nobody's to change but an administrator's. */
+  #reportUnsound({ blocks }: IpamSnapshot): void {
+    for (const { metadata, spec } of blocks) {
+      if (!isSound(spec))
+        this.#log.error({ block: metadata.name, cidr: spec.cidr }, 'an IPAMBlock contradicts itself: it is left alone')
+    }
   }
 
   async #snapshot(): Promise<IpamSnapshot> {
@@ -137,8 +159,10 @@ export class IpamGcController {
     for (const { metadata, spec } of this.#bus.table('blockAffinities').values()) {
       if (nodes.has(spec.node) || present.has(spec.cidr) || !(await this.#nodeIsGone(spec.node))) continue
       const { name, uid, resourceVersion } = metadata
-      await this.#client.delete(RESOURCES.blockAffinities, { name }, { uid, resourceVersion })
-      this.#log.info({ affinity: name }, 'dropped an affinity of a node that is gone')
+      await this.#attempt(name, async () => {
+        await this.#client.delete(RESOURCES.blockAffinities, { name }, { uid, resourceVersion })
+        this.#log.info({ affinity: name }, 'dropped an affinity of a node that is gone')
+      })
     }
   }
 }

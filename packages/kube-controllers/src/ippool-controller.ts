@@ -61,12 +61,10 @@ export class IPPoolController {
         }
         if (pool.metadata.deletionTimestamp !== undefined && !(await this.#drain(pool))) settled = false
       } catch (error) {
-        if (!(error instanceof ApiError)) throw error
-        this.#log.warn(
-          { pool: pool.metadata.name, error: error.message },
-          'an IPPool could not be dealt with: trying again',
-        )
-        settled = error.code === 'API_NOT_FOUND' && settled
+        // It went meanwhile.
+        if (error instanceof ApiError && error.code === 'API_NOT_FOUND') continue
+        this.#log.warn({ pool: pool.metadata.name, err: error }, 'an IPPool could not be dealt with: trying again')
+        settled = false
       }
     }
     return settled
@@ -90,8 +88,8 @@ export class IPPoolController {
     const { items } = await this.#client.list(RESOURCES.ipamBlocks)
     let left = 0
     for (const { spec: block } of items) {
-      const prefix = Prefix.parse(block.cidr)
-      if (cidr?.contains(prefix) !== true) continue
+      const prefix = Prefix.tryParse(block.cidr)
+      if (prefix === undefined || cidr?.contains(prefix) !== true) continue
       const node = block.affinity?.replace(/^host:/, '')
       const released = isEmpty(block) && node !== undefined && (await this.#allocator.releaseBlock(prefix, node))
       if (!released) left++

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ApiClient, ApiError, type LeaseObject, type Log, RESOURCES } from '@margay/datastore'
 
@@ -32,57 +33,69 @@ export class LeaderElector {
   /** Runs `lead` each time this process becomes the leader; its signal fires when it no longer is. */
   async run(signal: AbortSignal, lead: (signal: AbortSignal) => Promise<void>): Promise<void> {
     while (!signal.aborted) {
-      if (await this.#tryAcquire()) {
+      const since = performance.now()
+      if ((await this.#tryAcquire()) === 'mine' && performance.now() - since < RENEW_DEADLINE_MS) {
         this.#log.info({ identity: this.#identity }, 'leading')
-        await this.#leadOnce(signal, lead)
+        await this.#leadOnce(signal, since, lead)
         this.#log.info({ identity: this.#identity }, 'no longer leading')
       }
       await pause(RENEW_MS * (0.8 + Math.random() * 0.4), signal)
     }
   }
 
-  /** Gives the lease up, so that another can lead at once. */
+  /** Gives the lease up, so that another can lead at once; without an API server it just runs out. */
   async release(): Promise<void> {
-    const lease = await this.#client.find(RESOURCES.leases, this.#name)
-    if (lease?.spec.holderIdentity !== this.#identity) return
-    await this.#client.update(RESOURCES.leases, {
-      ...lease,
-      spec: { ...lease.spec, holderIdentity: '', renewTime: microTime() },
-    })
+    try {
+      const lease = await this.#client.find(RESOURCES.leases, this.#name)
+      if (lease?.spec.holderIdentity !== this.#identity) return
+      await this.#client.update(RESOURCES.leases, {
+        ...lease,
+        spec: { ...lease.spec, holderIdentity: '', renewTime: microTime() },
+      })
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      this.#log.warn({ error: error.message }, 'the lease could not be given up')
+    }
   }
 
-  async #leadOnce(signal: AbortSignal, lead: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  /** @param since when the lease was asked for: others count from its arrival at the server, which was later */
+  async #leadOnce(signal: AbortSignal, since: number, lead: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const lost = new AbortController()
     const leading = AbortSignal.any([signal, lost.signal])
     this.#leading = true
     const work = lead(leading)
-    let renewed = performance.now()
+    // A renewal that hangs must not put the deadline off.
+    let deadline = setTimeout(() => lost.abort(), since + RENEW_DEADLINE_MS - performance.now())
     while (!leading.aborted) {
       await pause(RENEW_MS, leading)
       if (leading.aborted) break
-      if (await this.#tryAcquire()) renewed = performance.now()
-      else if (performance.now() - renewed > RENEW_DEADLINE_MS) lost.abort()
+      const begin = performance.now()
+      const outcome = await Promise.race([this.#tryAcquire(), whenAborted(leading)])
+      if (outcome === 'held') lost.abort()
+      if (outcome !== 'mine') continue
+      clearTimeout(deadline)
+      deadline = setTimeout(() => lost.abort(), begin + RENEW_DEADLINE_MS - performance.now())
     }
+    clearTimeout(deadline)
     this.#leading = false
-    lost.abort()
     await work
   }
 
-  /** Takes or renews the lease. @returns whether this process holds it now */
-  async #tryAcquire(): Promise<boolean> {
+  /** Takes or renews the lease. @returns whose it is now: ours, another's, or nobody can tell */
+  async #tryAcquire(): Promise<'mine' | 'held' | 'unknown'> {
     try {
       const lease = await this.#client.find(RESOURCES.leases, this.#name)
       if (lease === undefined) {
         await this.#client.create(RESOURCES.leases, { metadata: this.#name, spec: this.#spec(undefined) })
-        return true
+        return 'mine'
       }
-      if (lease.spec.holderIdentity !== this.#identity && this.#isHeld(lease)) return false
+      if (lease.spec.holderIdentity !== this.#identity && this.#isHeld(lease)) return 'held'
       await this.#client.update(RESOURCES.leases, { ...lease, spec: this.#spec(lease) })
-      return true
+      return 'mine'
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       this.#log.warn({ error: error.message }, 'the lease can neither be taken nor renewed')
-      return false
+      return 'unknown'
     }
   }
 
@@ -110,6 +123,11 @@ export class LeaderElector {
 /** The API's MicroTime: six digits of a second. */
 function microTime(): string {
   return new Date().toISOString().replace('Z', '000Z')
+}
+
+async function whenAborted(signal: AbortSignal): Promise<'aborted'> {
+  if (!signal.aborted) await once(signal, 'abort')
+  return 'aborted'
 }
 
 /** Waits, or until `signal` fires. */

@@ -32,6 +32,7 @@ interface Held {
 export function findSuspects(snapshot: IpamSnapshot): Suspect[] {
   const held = new Map<string, Held[]>()
   for (const { spec } of snapshot.blocks) {
+    if (!isSound(spec)) continue
     for (const { address, attribute } of allocations(spec)) {
       const { handle_id: handleId, secondary = {} } = attribute
       if (handleId !== undefined) held.set(handleId, [...(held.get(handleId) ?? []), { address, secondary }])
@@ -42,8 +43,9 @@ export function findSuspects(snapshot: IpamSnapshot): Suspect[] {
     const suspect = judge(handleId, addresses, snapshot)
     if (suspect !== undefined) suspects.push(suspect)
   }
+  const unjudged = new Set(snapshot.blocks.filter(({ spec }) => !isSound(spec)).map(({ spec }) => spec.cidr))
   for (const { spec } of snapshot.handles) {
-    if (held.has(spec.handleID)) continue
+    if (held.has(spec.handleID) || Object.keys(spec.block).some((cidr) => unjudged.has(cidr))) continue
     suspects.push({
       handleId: spec.handleID,
       addresses: [],
@@ -75,13 +77,23 @@ function judge(handleId: string, held: readonly Held[], { pods, nodes }: IpamSna
   }
 }
 
+/** Whether a block's record can be judged; one that contradicts itself is left to people. */
+export function isSound({ cidr, allocations: indexes, attributes }: IPAMBlock['spec']): boolean {
+  const prefix = Prefix.tryParse(cidr, { strict: true })
+  return (
+    prefix !== undefined &&
+    prefix.size === BigInt(indexes.length) &&
+    indexes.every((index) => index === null || attributes[index] !== undefined)
+  )
+}
+
 /** The blocks that hold nothing: those of nodes that are gone, and those that a node has beside another. Pure. */
 export function findSpareBlocks({
   blocks,
   nodes,
 }: Pick<IpamSnapshot, 'blocks' | 'nodes'>): { cidr: Prefix; node: string; certain: boolean }[] {
   const byNode = Map.groupBy(
-    blocks.filter(({ spec }) => spec.affinity?.startsWith('host:') === true),
+    blocks.filter(({ spec }) => spec.affinity?.startsWith('host:') === true && isSound(spec)),
     ({ spec }) => spec.affinity?.slice('host:'.length) ?? '',
   )
   return [...byNode].flatMap(([node, own]) => {

@@ -7,7 +7,7 @@ import { listNetns } from '@margay/netlink'
 import { LabError } from './errors.ts'
 import type { PodListing } from './kubelet.ts'
 import type { LabDescription } from './lab-daemon.ts'
-import { LABS_DIRECTORY, type LabOptions, netnsPrefix, planLab } from './lab-plan.ts'
+import { isNetnsOf, LABS_DIRECTORY, type LabOptions, planLab } from './lab-plan.ts'
 import { killEverythingIn } from './process-reaper.ts'
 import { removeUnderlay } from './underlay.ts'
 
@@ -103,7 +103,7 @@ function isAlive(pid: number): boolean {
 }
 
 async function cleanUp(name: string): Promise<void> {
-  for (const netns of listNetns()) if (netns.startsWith(netnsPrefix(name))) killEverythingIn(netns)
+  for (const netns of listNetns()) if (isNetnsOf(name, netns)) killEverythingIn(netns)
   removeUnderlay(name)
   await rm(join(LABS_DIRECTORY, name), { recursive: true, force: true })
 }

@@ -36,8 +36,14 @@ const POD_POOLS = { 4: Prefix.parse('10.244.0.0/16'), 6: Prefix.parse('fd00:10:2
 const FIRST_NODE = 11
 const FIRST_EXTERNAL = 201
 
-/** Every namespace of a lab begins so; its clean-up goes by it. */
+/** Every namespace of a lab begins so. */
 export const netnsPrefix = (name: string): string => `mgy-${name}-`
+
+/** Whether a namespace is of the lab `name`: its clean-up goes by it. Those of a lab `name-…` are not. */
+export function isNetnsOf(name: string, netns: string): boolean {
+  const prefix = netnsPrefix(name)
+  return netns.startsWith(prefix) && /^(fabric|(node|ext)\d+|p-[0-9a-f]{12})$/.test(netns.slice(prefix.length))
+}
 
 /** @throws {LabError} LAB_BAD_OPTION */
 export function planLab(options: LabOptions): LabPlan {

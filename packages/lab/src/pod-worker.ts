@@ -117,10 +117,20 @@ export class PodWorker {
         const message = error instanceof Error ? error.message : String(error)
         this.#options.log.warn({ pod: this.#pod.metadata.name, error: message }, 'no network for a pod as yet')
         await this.#reportWaiting(message)
+        await this.#takeBack()
         await this.#pause(Math.min(FIRST_RETRY_MS * 2 ** tries, MAX_RETRY_MS))
       }
     }
     return false
+  }
+
+  /** After an ADD that failed comes a DEL, as with every runtime. */
+  async #takeBack(): Promise<void> {
+    try {
+      await this.#options.cni.call(this.#cniCall('DEL'))
+    } catch (error) {
+      this.#options.log.warn({ pod: this.#pod.metadata.name, error: String(error) }, 'a failed ADD was not taken back')
+    }
   }
 
   #cniCall(command: 'ADD' | 'DEL'): Parameters<CniCaller['call']>[0] {

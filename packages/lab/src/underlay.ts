@@ -1,6 +1,6 @@
 import { Prefix } from '@margay/net'
 import { createNetns, deleteNetns, listNetns, openNetns, openRoute, writeSysctl } from '@margay/netlink'
-import { type HostPlan, type LabPlan, netnsPrefix } from './lab-plan.ts'
+import { type HostPlan, isNetnsOf, type LabPlan } from './lab-plan.ts'
 
 const BRIDGE = 'br0'
 const UPLINK = 'eth0'
@@ -65,5 +65,5 @@ async function upLoopback(socket: ReturnType<typeof openRoute>): Promise<void> {
 
 /** Deletes every namespace of a lab, whoever left it. */
 export function removeUnderlay(name: string): void {
-  for (const netns of listNetns()) if (netns.startsWith(netnsPrefix(name))) deleteNetns(netns)
+  for (const netns of listNetns()) if (isNetnsOf(name, netns)) deleteNetns(netns)
 }

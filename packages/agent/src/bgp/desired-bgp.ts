@@ -56,7 +56,7 @@ export function desiredBgp(inputs: BgpInputs): DesiredBgp | undefined {
   return {
     asn: nodeAsn(self, configuration),
     routerId: routerIdOf(self),
-    clusterId: self.metadata.annotations?.[CLUSTER_ID_ANNOTATION],
+    clusterId: clusterIdOf(self),
     listenPort: configuration.listenPort,
     localAddresses: addresses.map(String),
     peers: [...desiredPeers(self, inputs).values()],
@@ -110,7 +110,13 @@ function desiredPeers(self: Node, inputs: BgpInputs): Map<string, DesiredPeer> {
 }
 
 function isReflector(node: Node): boolean {
-  return node.metadata.annotations?.[CLUSTER_ID_ANNOTATION] !== undefined
+  return clusterIdOf(node) !== undefined
+}
+
+/** Undefined for a node that is no route reflector, and for an annotation that is no cluster id. */
+function clusterIdOf(node: Node): string | undefined {
+  const address = Address.tryParse(node.metadata.annotations?.[CLUSTER_ID_ANNOTATION] ?? '')
+  return address?.family === 4 && address.value !== 0n ? String(address) : undefined
 }
 
 function isGlobal({ node, nodeSelector }: BgpPeer): boolean {

@@ -53,6 +53,7 @@ export class SpeakerRunner {
     this.#speaker = undefined
     this.#peers.clear()
     const { asn, routerId, clusterId, listenPort, localAddresses } = desired
+    const usable = desired.peers.filter((peer) => this.#isUsable(peer, desired))
     const speaker = createSpeaker(
       {
         asn,
@@ -60,7 +61,7 @@ export class SpeakerRunner {
         ...(clusterId === undefined ? {} : { clusterId }),
         listen: localAddresses.map((address) => ({ address, port: listenPort })),
         networks: desired.originated,
-        neighbors: desired.peers.map(peerConfig),
+        neighbors: usable.map(peerConfig),
         gracefulRestart: {
           restarting: this.#restarting,
           forwardingPreserved: true,
@@ -70,7 +71,7 @@ export class SpeakerRunner {
       },
       { log: this.#log },
     )
-    this.#peers = new Map(desired.peers.map((peer) => [peer.address, peer]))
+    this.#peers = new Map(usable.map((peer) => [peer.address, peer]))
     await speaker.start()
     this.#restarting = false
     this.#speaker = speaker
@@ -86,7 +87,8 @@ export class SpeakerRunner {
   #followPeers(desired: DesiredBgp): void {
     const speaker = this.#speaker
     if (speaker === undefined) return
-    const wanted = new Map(desired.peers.map((peer) => [peer.address, peer]))
+    const usable = desired.peers.filter((peer) => this.#isUsable(peer, desired))
+    const wanted = new Map(usable.map((peer) => [peer.address, peer]))
     for (const address of this.#peers.keys()) if (!wanted.has(address)) speaker.removePeer(address)
     for (const [address, peer] of wanted) {
       const old = this.#peers.get(address)
@@ -94,6 +96,18 @@ export class SpeakerRunner {
       else if (!isDeepStrictEqual(old, peer)) speaker.updatePeer(peerConfig(peer))
     }
     this.#peers = wanted
+  }
+
+  /** One peer that the speaker does not take (a multicast address, say) must not cost the others their sessions. */
+  #isUsable(peer: DesiredPeer, { asn, routerId }: DesiredBgp): boolean {
+    if (isDeepStrictEqual(this.#peers.get(peer.address), peer)) return true
+    try {
+      createSpeaker({ asn, routerId, listen: [], networks: [], neighbors: [peerConfig(peer)] }, { log: this.#log })
+      return true
+    } catch (error) {
+      this.#log.error({ peer: peer.address, error: String(error) }, 'a BGP peer cannot be used')
+      return false
+    }
   }
 
   async #publishRoutes(speaker: Speaker): Promise<void> {

@@ -13,6 +13,7 @@ export const CniErrorCode = {
   network: 101,
   checkFailed: 102,
   podUnknown: 103,
+  internal: 999,
 } as const
 
 /** An answer of the CNI server that is no success; becomes the error JSON of the spec. */

@@ -20,6 +20,7 @@ import { readAddressRequest } from './address-request.ts'
 import { CniError, CniErrorCode } from './cni-error.ts'
 import { type CniRequest, podOf } from './cni-request.ts'
 import { formatResult } from './cni-result.ts'
+import { KeyedQueue } from './keyed-queue.ts'
 import { HOST_MAC, type PodNetwork } from './pod-network.ts'
 
 export interface CniParts {
@@ -41,10 +42,19 @@ const PROGRAM_TIMEOUT_MS = 20_000
 /** DEL goes on without the dataplane after this: a pod must always be deletable. */
 const UNPROGRAM_TIMEOUT_MS = 5_000
 
-/** What each CNI command does. Every method throws {@link CniError}, or another error for a fault of ours. */
+/** What a new attachment gets. */
+interface Placement {
+  readonly pod: Pod
+  readonly hostInterface: string
+  readonly handleId: string
+  readonly addresses: readonly Address[]
+}
+
+/** What each CNI command does. The methods throw what goes wrong; {@link cniErrorOf} gives it the spec's code. */
 export class CniHandlers {
   readonly #parts: CniParts
   readonly #allocator: Allocator
+  readonly #interfaces = new KeyedQueue()
 
   constructor(parts: CniParts) {
     this.#parts = parts
@@ -60,17 +70,18 @@ export class CniHandlers {
     const { namespace, name } = podOf(request)
     const handleId = handleIdOf(request)
     const pod = await this.#findPod(namespace, name)
+    const hostInterface = this.#freeInterface(namespace, name)
     const old = this.#parts.store.get(request.containerId, request.ifName)
-    if (old !== undefined) {
-      log.warn({ endpoint: old }, 'ADD for an attachment that is there: it is made anew')
-      await this.#detach(old)
-    }
     try {
+      if (old !== undefined) {
+        log.warn({ endpoint: old }, 'ADD for an attachment that is there: it is made anew')
+        await this.delete(request)
+      }
       const addresses = await this.#assign(pod, request, handleId)
-      return await this.#attach(request, pod, handleId, addresses)
+      return await this.#attach(request, { pod, hostInterface, handleId, addresses })
     } catch (error) {
       await this.#undo(request, handleId)
-      throw translate(error)
+      throw error
     }
   }
 
@@ -109,14 +120,15 @@ export class CniHandlers {
   }
 
   status(): void {
-    const { lastError } = this.#parts.dataplane
-    if (lastError !== undefined)
-      throw new CniError(CniErrorCode.notAvailable, 'the kernel cannot be programmed', lastError.message)
+    const { blockedBy } = this.#parts.dataplane
+    if (blockedBy !== undefined)
+      throw new CniError(CniErrorCode.notAvailable, 'the kernel cannot be programmed', blockedBy.message)
   }
 
   /** Takes back every attachment of the network that the runtime does not name. */
   async collectGarbage(request: CniRequest): Promise<void> {
     const valid = new Set(request.validAttachments.map(({ containerID, ifname }) => `${containerID} ${ifname}`))
+    const failures: unknown[] = []
     for (const endpoint of this.#parts.store.values()) {
       const { containerId, ifName, handleId } = endpoint
       if (
@@ -125,14 +137,30 @@ export class CniHandlers {
       )
         continue
       this.#parts.log.info({ endpoint }, 'GC: the runtime no longer has this attachment')
-      await this.delete({ containerId, ifName, networkName: request.networkName })
+      await this.delete({ containerId, ifName, networkName: request.networkName }).catch((error: unknown) => {
+        failures.push(error)
+      })
     }
+    if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '))
+  }
+
+  /**
+   * The name of the host's end for a pod. It follows from 44 bits of a hash: a pod whose name was made to collide with
+   * another's must not take that one's interface. @throws {CniError}
+   */
+  #freeInterface(namespace: string, name: string): string {
+    const hostInterface = interfaceNameOf(namespace, name)
+    const owner = this.#parts.endpoints.endpoints.find(({ interfaceName }) => interfaceName === hostInterface)
+    if (owner === undefined || (owner.namespace === namespace && owner.pod === name)) return hostInterface
+    throw new CniError(
+      CniErrorCode.network,
+      `the interface name ${hostInterface} of ${namespace}/${name} is in use`,
+      `by the pod ${endpointKey(owner)}`,
+    )
   }
 
   async #findPod(namespace: string, name: string): Promise<Pod> {
-    const pod = await this.#parts.client.find(RESOURCES.pods, { namespace, name }).catch((error: unknown) => {
-      throw translate(error)
-    })
+    const pod = await this.#parts.client.find(RESOURCES.pods, { namespace, name })
     if (pod === undefined) throw new CniError(CniErrorCode.podUnknown, `the pod ${namespace}/${name} is not in the API`)
     return pod
   }
@@ -172,13 +200,33 @@ export class CniHandlers {
     return ([4, 6] as const).filter((family) => usable.some(({ cidr }) => cidr.family === family))
   }
 
-  async #attach(request: CniRequest, pod: Pod, handleId: string, addresses: Address[]): Promise<unknown> {
-    const { store, endpoints, dataplane, network } = this.#parts
-    const { namespace = '', name } = pod.metadata
-    const hostInterface = interfaceNameOf(namespace, name)
+  async #attach(request: CniRequest, { pod, hostInterface, handleId, addresses }: Placement): Promise<unknown> {
     const mtu = request.mtu ?? (await this.#mtu())
+    const { ifName, netns } = request
+    // A DEL of an older pod of this name looks at the interface too: one after the other.
+    const { endpoint, programmed } = await this.#interfaces.run(hostInterface, async () => {
+      const mac = await this.#parts.network.connect({ hostInterface, ifName, netnsPath: netns, addresses, mtu })
+      try {
+        return await this.#register(request, { pod, hostInterface, handleId, addresses }, mac)
+      } catch (error) {
+        await this.#parts.network.disconnect(hostInterface)
+        throw error
+      }
+    })
+    await Promise.all([this.#annotate(pod, endpoint), this.#ready(endpoint, programmed)])
+    const { mac } = endpoint
+    return formatResult(request.cniVersion, { hostInterface, hostMac: HOST_MAC, ifName, mac, netns, mtu, addresses })
+  }
+
+  /** Puts the endpoint on record and into the desired state. */
+  async #register(
+    request: CniRequest,
+    { pod, hostInterface, handleId, addresses }: Placement,
+    mac: string,
+  ): Promise<{ endpoint: LocalEndpoint; programmed: Promise<void> }> {
+    const { store, endpoints, dataplane } = this.#parts
+    const { namespace = '', name } = pod.metadata
     const { ifName, netns, containerId } = request
-    const mac = await network.connect({ hostInterface, ifName, netnsPath: netns, addresses, mtu })
     const endpoint: LocalEndpoint = {
       containerId,
       ifName,
@@ -192,19 +240,24 @@ export class CniHandlers {
       createdAt: new Date().toISOString(),
     }
     await store.put(endpoint)
-    const { programmed } = dataplane.submit(() => endpoints.add(endpoint))
-    await Promise.all([this.#annotate(pod, endpoint), within(this.#ready(endpoint, programmed))])
-    return formatResult(request.cniVersion, { hostInterface, hostMac: HOST_MAC, ifName, mac, netns, mtu, addresses })
+    const { handled, programmed } = dataplane.submit(() => endpoints.add(endpoint))
+    await handled
+    return { endpoint, programmed }
   }
 
-  /** The pod's labels are known here, and its rules and route are in the kernel. */
+  /** The pod's labels are known here, and its rules and route are in the kernel. @throws {CniError} when it takes long */
   async #ready(endpoint: LocalEndpoint, programmed: Promise<void>): Promise<void> {
-    await programmed
+    await within(programmed)
     const key = endpointKey(endpoint)
-    const pods = this.#parts.bus.table('pods')
-    if (pods.has(key)) return
-    for await (const { upserts } of pods.subscribe()) if (upserts.some(([each]) => each === key)) break
-    await this.#parts.dataplane.submit(() => undefined).programmed
+    const table = this.#parts.bus.table('pods')
+    if (table.has(key)) return
+    using pods = table.subscribe()
+    const known = async (): Promise<void> => {
+      for (let batch = await pods.next(); batch !== undefined; batch = await pods.next())
+        if (batch.upserts.some(([each]) => each === key)) break
+      await this.#parts.dataplane.submit(() => undefined).programmed
+    }
+    await within(known())
   }
 
   /** Tells the cluster the pod's addresses at once, before the kubelet does. */
@@ -222,11 +275,15 @@ export class CniHandlers {
   /** Takes the endpoint out of the kernel; its addresses are still its own afterwards. */
   async #detach(endpoint: LocalEndpoint): Promise<void> {
     const { dataplane, endpoints, network } = this.#parts
-    const current = endpoints.endpoints.find(({ interfaceName }) => interfaceName === endpoint.interfaceName)
-    // A newer pod of the same name may have the interface by now.
-    if (current === undefined || current.containerId === endpoint.containerId)
-      await network.disconnect(endpoint.interfaceName)
-    const { programmed } = dataplane.submit(() => endpoints.remove(endpoint))
+    const { programmed } = await this.#interfaces.run(endpoint.interfaceName, async () => {
+      const current = endpoints.endpoints.find(({ interfaceName }) => interfaceName === endpoint.interfaceName)
+      // A newer pod of the same name may have the interface by now.
+      if (current === undefined || current.containerId === endpoint.containerId)
+        await network.disconnect(endpoint.interfaceName)
+      const submitted = dataplane.submit(() => endpoints.remove(endpoint))
+      await submitted.handled
+      return submitted
+    })
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, UNPROGRAM_TIMEOUT_MS)
@@ -285,12 +342,13 @@ async function within(work: Promise<void>): Promise<void> {
   }
 }
 
-/** The CNI code for an error of the parts. */
-function translate(error: unknown): unknown {
+/** The CNI code for an error of the parts; undefined for a fault of ours. */
+export function cniErrorOf(error: unknown): CniError | undefined {
+  if (error instanceof CniError) return error
   if (error instanceof IpamError)
     return new CniError(CniErrorCode.noAddresses, error.message, error.code, { cause: error })
   if (error instanceof NetlinkError)
     return new CniError(CniErrorCode.network, error.message, error.code, { cause: error })
   if (error instanceof ApiError) return new CniError(CniErrorCode.tryAgain, error.message, error.code, { cause: error })
-  return error
+  return undefined
 }

@@ -1,3 +1,4 @@
+import { type FSWatcher, watch } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -6,9 +7,10 @@ import { openRoute } from '@margay/netlink'
 import type { Logger } from 'pino'
 import type { AgentConfig } from '../config.ts'
 import type { AgentMetrics } from '../metrics.ts'
-import { CniError } from './cni-error.ts'
-import { CniHandlers, type CniParts } from './cni-handlers.ts'
+import { CniError, CniErrorCode } from './cni-error.ts'
+import { CniHandlers, type CniParts, cniErrorOf } from './cni-handlers.ts'
 import { type CniRequest, parseRequest, type RawCniRequest, SUPPORTED_VERSIONS, splitRequest } from './cni-request.ts'
+import { KeyedQueue } from './keyed-queue.ts'
 import { PodNetwork } from './pod-network.ts'
 
 const MAX_REQUEST_OCTETS = 2 * 1024 * 1024
@@ -37,7 +39,9 @@ export class CniServer {
   readonly #log: Logger
   readonly #handlers: CniHandlers
   readonly #server: Server
-  readonly #tails = new Map<string, Promise<unknown>>()
+  readonly #calls = new KeyedQueue()
+  #replaying: Promise<void> | undefined
+  #watcher: FSWatcher | undefined
   #queueTimer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -47,8 +51,10 @@ export class CniServer {
     this.#log = parts.log
     const host = openRoute()
     const { nodeName, mtu } = config
-    this.#handlers = new CniHandlers({ ...parts, nodeName, mtu, host, network: new PodNetwork(host) })
+    this.#handlers = new CniHandlers({ ...parts, nodeName, mtu, host, network: new PodNetwork(host, parts.log) })
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+      // A client may be gone before its answer is.
+      socket.on('error', (error) => this.#log.warn({ err: error }, 'a CNI client broke off'))
       this.#serve(socket).catch((error: unknown) => {
         this.#log.warn({ err: error }, 'a CNI call broke off')
         socket.destroy()
@@ -57,12 +63,11 @@ export class CniServer {
     this.#server.maxConnections = MAX_CONNECTIONS
   }
 
-  /** Works off the queue once, then listens. */
+  /** Listens, and works off the queue: what is in it now and what the plugin, finding us away, puts there later. */
   async start(): Promise<void> {
     const { cniSocket, cniQueue } = this.#config
     await mkdir(cniQueue, { recursive: true, mode: 0o700 })
     await mkdir(dirname(cniSocket), { recursive: true })
-    await this.#replayQueue()
     await rm(cniSocket, { force: true })
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
@@ -70,11 +75,21 @@ export class CniServer {
     })
     await chmod(cniSocket, 0o600)
     this.#log.info({ cniSocket }, 'serving CNI')
+    this.#watcher = watch(cniQueue, (_event, file) => {
+      if (file?.endsWith('.del') === true) this.#scheduleReplay(0)
+    })
+    this.#watcher.on('error', (error) => this.#log.error({ err: error }, 'the queue of DELs cannot be watched'))
+    this.#scheduleReplay(0)
+  }
+
+  get serving(): boolean {
+    return this.#server.listening
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#queueTimer)
+    this.#watcher?.close()
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
@@ -98,7 +113,8 @@ export class CniServer {
     try {
       raw = splitRequest(bytes)
       const request = parseRequest(raw)
-      const result = await this.#serialized(request.containerId, async () => this.#dispatch(request, bytes))
+      const work = async (): Promise<unknown> => this.#dispatch(request, bytes)
+      const result = await (request.containerId === '' ? work() : this.#calls.run(request.containerId, work))
       this.#finished(raw, 'ok', begin)
       return { exitCode: 0, stdout: result === undefined ? '' : `${JSON.stringify(result)}\n` }
     } catch (error) {
@@ -114,11 +130,11 @@ export class CniServer {
   }
 
   #errorAnswer(error: unknown, raw: RawCniRequest | undefined): Answer {
+    const translated = cniErrorOf(error)
     const known =
-      error instanceof CniError ? error : new CniError(999, error instanceof Error ? error.message : String(error))
-    if (error instanceof CniError)
-      this.#log.warn({ code: error.code, msg: error.message, details: error.details }, 'refused a CNI call')
-    else this.#log.error({ err: error }, 'a CNI call failed')
+      translated ?? new CniError(CniErrorCode.internal, error instanceof Error ? error.message : String(error))
+    if (translated === undefined) this.#log.error({ err: error }, 'a CNI call failed')
+    else this.#log.warn({ code: known.code, msg: known.message, details: known.details }, 'refused a CNI call')
     const version = /"cniVersion"\s*:\s*"([0-9.]{1,12})"/.exec(raw?.stdin ?? '')?.[1] ?? '1.1.0'
     const cniVersion = SUPPORTED_VERSIONS.includes(version) ? version : '1.1.0'
     const body = { cniVersion, code: known.code, msg: known.message, details: known.details }
@@ -145,21 +161,27 @@ export class CniServer {
     try {
       await this.#handlers.delete(request)
     } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== 'API_UNAVAILABLE') throw error
+      if (!isUnavailable(error)) throw error
       const path = join(this.#config.cniQueue, `${request.containerId}-${request.ifName}.del`)
       await writeFile(`${path}.new`, bytes, { mode: 0o600, flush: true })
       await rename(`${path}.new`, path)
-      this.#log.warn({ path, error: error.message }, 'no API server: the rest of this DEL waits')
-      this.#scheduleReplay()
+      this.#log.warn({ path, error: String(error) }, 'no API server: the rest of this DEL waits')
+      this.#scheduleReplay(QUEUE_RETRY_MS)
     }
   }
 
-  #scheduleReplay(): void {
+  #scheduleReplay(afterMs: number): void {
     if (this.#stopped) return
     clearTimeout(this.#queueTimer)
     this.#queueTimer = setTimeout(() => {
-      this.#replayQueue().catch((error: unknown) => this.#log.error({ err: error }, 'the queue of DELs cannot be read'))
-    }, QUEUE_RETRY_MS)
+      const previous = this.#replaying
+      this.#replaying = (async () => {
+        await previous
+        await this.#replayQueue().catch((error: unknown) =>
+          this.#log.error({ err: error }, 'the queue of DELs cannot be read'),
+        )
+      })()
+    }, afterMs)
     this.#queueTimer.unref()
   }
 
@@ -169,7 +191,7 @@ export class CniServer {
       const path = join(this.#config.cniQueue, file)
       try {
         const request = parseRequest(splitRequest(await readFile(path)))
-        await this.#serialized(request.containerId, async () => this.#handlers.delete(request))
+        await this.#calls.run(request.containerId, async () => this.#handlers.delete(request))
         await rm(path, { force: true })
         this.#log.info({ containerId: request.containerId }, 'finished a DEL that had waited')
       } catch (error) {
@@ -178,29 +200,14 @@ export class CniServer {
           await rename(path, `${path}.bad`)
         } else {
           this.#log.warn({ path, error: String(error) }, 'a DEL in the queue must wait')
-          this.#scheduleReplay()
+          this.#scheduleReplay(QUEUE_RETRY_MS)
+          if (isUnavailable(error)) return
         }
       }
     }
   }
+}
 
-  /** Runs calls of one key one after the other. */
-  async #serialized<T>(key: string, work: () => Promise<T>): Promise<T> {
-    if (key === '') return work()
-    const previous = this.#tails.get(key)
-    const run = (async () => {
-      if (previous !== undefined) await previous
-      return work()
-    })()
-    const tail = run.then(
-      () => undefined,
-      () => undefined,
-    )
-    this.#tails.set(key, tail)
-    try {
-      return await run
-    } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key)
-    }
-  }
+function isUnavailable(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 'API_UNAVAILABLE'
 }

@@ -1,13 +1,7 @@
+import { statSync } from 'node:fs'
 import { Address, Prefix } from '@margay/net'
-import {
-  isErrno,
-  NetlinkError,
-  type NetnsHandle,
-  openNetns,
-  openRoute,
-  type RouteSocket,
-  writeSysctl,
-} from '@margay/netlink'
+import { isErrno, type NetnsHandle, openNetns, openRoute, type RouteSocket, writeSysctl } from '@margay/netlink'
+import type { Logger } from 'pino'
 import { CniError, CniErrorCode } from './cni-error.ts'
 import { GATEWAY_V4 } from './cni-result.ts'
 
@@ -31,10 +25,12 @@ export interface Wiring {
 /** Makes and removes the veth pairs between this node and its pods. */
 export class PodNetwork {
   readonly #host: RouteSocket
+  readonly #log: Logger
   #removal: Promise<void> | undefined
 
-  constructor(host: RouteSocket) {
+  constructor(host: RouteSocket, log: Logger) {
     this.#host = host
+    this.#log = log
   }
 
   /**
@@ -45,10 +41,11 @@ export class PodNetwork {
     const { hostInterface, ifName, netnsPath, mtu } = wiring
     using netns = openPodNetns(netnsPath)
     await using inside = openRoute({ netns })
+    // With the host's end of an ADD that was cut short its other end goes, too.
+    await this.#removeStale(hostInterface)
     if ((await inside.link(ifName)) !== undefined) {
       throw new CniError(CniErrorCode.network, `${ifName} is already there in the pod's namespace`, netnsPath)
     }
-    await this.#removeStale(hostInterface)
     await this.#host.addLink({
       name: hostInterface,
       kind: 'veth',
@@ -60,7 +57,7 @@ export class PodNetwork {
       await this.#setUpHost(wiring)
       return await setUpPod(inside, netns, wiring)
     } catch (error) {
-      await this.#host.deleteLink(hostInterface)
+      await this.#deleteHostLink(hostInterface)
       throw error
     }
   }
@@ -110,13 +107,18 @@ export class PodNetwork {
     try {
       await this.#host.deleteLinkGroup(DOOMED_GROUP)
     } catch (error) {
-      if (!isMissing(error)) throw error
+      // They are down, without routes or policy, and go with the next ones or with their pods' namespaces.
+      if (!isMissing(error)) this.#log.error({ err: error }, 'interfaces of pods that are gone could not be removed')
     }
   }
 
   /** A pod of the same name was here: its pair has the name that the new one needs. */
   async #removeStale(hostInterface: string): Promise<void> {
     await this.settle()
+    await this.#deleteHostLink(hostInterface)
+  }
+
+  async #deleteHostLink(hostInterface: string): Promise<void> {
     try {
       await this.#host.deleteLink(hostInterface)
     } catch (error) {
@@ -171,12 +173,14 @@ async function setUpPod(inside: RouteSocket, netns: NetnsHandle, { ifName, addre
 
 function openPodNetns(path: string): NetnsHandle {
   try {
+    // A namespace is a regular file to stat; opening another kind (a pipe, a device) might never return.
+    if (!statSync(path).isFile())
+      throw new CniError(CniErrorCode.badEnvironment, 'CNI_NETNS is not a network namespace', path)
     return openNetns(path)
   } catch (error) {
-    if (!(error instanceof NetlinkError)) throw error
-    throw new CniError(CniErrorCode.badEnvironment, `CNI_NETNS cannot be opened: ${error.message}`, path, {
-      cause: error,
-    })
+    if (error instanceof CniError) throw error
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CniError(CniErrorCode.badEnvironment, `CNI_NETNS cannot be opened: ${why}`, path, { cause: error })
   }
 }
 

@@ -4,12 +4,23 @@ import type { Logger } from 'pino'
 /** One thing that makes a part of the kernel match a desired state. */
 export interface Driver {
   readonly name: string
-  /** Policy hangs on it: what comes after waits until it has succeeded, and when it never does the process ends. */
+  /**
+   * Policy hangs on it: what comes after waits until it has succeeded, and when it never does the process ends. A
+   * {@link PartialFailure} is no such failure.
+   */
   readonly critical: boolean
   /** Programs what differs. Rejects when something could not be programmed; it stays to be done. */
   apply(): Promise<void>
   /** When the driver wants to run though nothing changed (a re-read of the kernel), in ms of `performance.now()`. */
   nextRun?(): number
+}
+
+/**
+ * The kernel refused some of what a driver was to program, and has all the rest. What is missing fails closed, so one
+ * object that the kernel does not take never holds up the others.
+ */
+export class PartialFailure extends AggregateError {
+  override readonly name = 'PartialFailure'
 }
 
 export interface DataplaneMetrics {
@@ -19,8 +30,8 @@ export interface DataplaneMetrics {
 
 interface Submission {
   readonly change: () => void
-  readonly handled: () => void
-  readonly programmed: () => void
+  readonly handled: PromiseWithResolvers<void>
+  readonly programmed: PromiseWithResolvers<void>
 }
 
 const FIRST_RETRY_MS = 50
@@ -43,6 +54,7 @@ export class Dataplane {
   #wake = Promise.withResolvers<void>()
   #started = false
   #lastError: Error | undefined
+  #blockedBy: Error | undefined
   #failures = 0
   #criticalFailures = 0
 
@@ -59,20 +71,29 @@ export class Dataplane {
     this.#onFatal = options.onFatal
   }
 
-  /** Why the last run failed; undefined after a good one. */
+  /** What of policy the last run could not program; undefined after a good one. */
   get lastError(): Error | undefined {
     return this.#lastError
+  }
+
+  /** Why nothing can be programmed; undefined while something can. */
+  get blockedBy(): Error | undefined {
+    return this.#blockedBy
   }
 
   get started(): boolean {
     return this.#started
   }
 
-  /** Hands in a change of desired state. `handled` resolves when it is made, `programmed` when the kernel has it. */
+  /**
+   * Hands in a change of desired state. `handled` resolves when it is made, `programmed` when the kernel has it. A
+   * change that throws is logged here and rejects both; the changes beside it are made.
+   */
   submit(change: () => void): { handled: Promise<void>; programmed: Promise<void> } {
     const handled = Promise.withResolvers<void>()
     const programmed = Promise.withResolvers<void>()
-    this.#inbox.push({ change, handled: handled.resolve, programmed: programmed.resolve })
+    for (const { promise } of [handled, programmed]) promise.catch(isLogged)
+    this.#inbox.push({ change, handled, programmed })
     this.#wake.resolve()
     return { handled: handled.promise, programmed: programmed.promise }
   }
@@ -101,33 +122,46 @@ export class Dataplane {
     const inbox = this.#inbox
     this.#inbox = []
     for (const submission of inbox) {
-      submission.change()
-      submission.handled()
+      try {
+        submission.change()
+      } catch (error) {
+        this.#metrics.failed('change')
+        this.#log.error({ err: error }, 'a change could not be made')
+        submission.handled.reject(error)
+        submission.programmed.reject(error)
+        continue
+      }
+      submission.handled.resolve()
+      this.#unprogrammed.push(submission)
     }
-    this.#unprogrammed.push(...inbox)
   }
 
   async #applyAll(): Promise<void> {
     const begin = performance.now()
-    this.#lastError = undefined
+    let failed = false
+    let lastError: Error | undefined
     let criticalError: Error | undefined
     for (const driver of this.#drivers) {
       try {
         await driver.apply()
       } catch (error) {
         this.#metrics.failed(driver.name)
-        this.#lastError = error instanceof Error ? error : new Error(String(error))
-        this.#log.error({ driver: driver.name, err: this.#lastError }, 'programming the kernel failed')
+        failed = true
+        this.#log.error({ driver: driver.name, err: error }, 'programming the kernel failed')
         if (!driver.critical) continue
-        criticalError = this.#lastError
+        lastError = error instanceof Error ? error : new Error(String(error))
+        if (error instanceof PartialFailure) continue
+        criticalError = lastError
         break
       }
     }
+    this.#lastError = lastError
+    this.#blockedBy = criticalError
     this.#metrics.applied((performance.now() - begin) / 1000)
-    this.#failures = this.#lastError === undefined ? 0 : this.#failures + 1
+    this.#failures = !failed ? 0 : this.#failures + 1
     this.#criticalFailures = criticalError === undefined ? 0 : this.#criticalFailures + 1
     if (criticalError === undefined) {
-      for (const submission of this.#unprogrammed.splice(0)) submission.programmed()
+      for (const submission of this.#unprogrammed.splice(0)) submission.programmed.resolve()
     } else if (this.#criticalFailures >= MAX_FAILURES) {
       this.#onFatal(criticalError)
     }
@@ -135,7 +169,7 @@ export class Dataplane {
 
   async #sleep(): Promise<void> {
     const waitMs =
-      this.#lastError === undefined ? this.#nextRunMs() : Math.min(FIRST_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS)
+      this.#failures === 0 ? this.#nextRunMs() : Math.min(FIRST_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS)
     const cancel = new AbortController()
     const timer = delay(waitMs, undefined, { signal: cancel.signal }).catch((error: Error) => {
       if (error.name !== 'AbortError') throw error
@@ -150,3 +184,6 @@ export class Dataplane {
     return Math.max(0, Math.min(...due, now + 60_000) - now)
   }
 }
+
+/** The loop has logged why; who wants to know awaits the promise itself. */
+function isLogged(): void {}

@@ -1,6 +1,6 @@
 import type { IpSetFailure, IpSets, IptablesTable } from 'node-iptables'
 import type { Logger } from 'pino'
-import type { Driver } from './dataplane.ts'
+import { type Driver, PartialFailure } from './dataplane.ts'
 
 /** Runs one table: reads the kernel again after each refresh interval, and repairs what somebody else changed. */
 export class IptablesDriver implements Driver {
@@ -20,6 +20,7 @@ export class IptablesDriver implements Driver {
 
   setRefreshInterval(intervalMs: number): void {
     this.#refreshIntervalMs = intervalMs
+    this.#nextRefresh = Math.min(this.#nextRefresh, performance.now() + intervalMs)
   }
 
   nextRun(): number {
@@ -27,7 +28,8 @@ export class IptablesDriver implements Driver {
   }
 
   async apply(): Promise<void> {
-    if (performance.now() >= this.#nextRefresh) this.#table.markStale()
+    const isRefresh = performance.now() >= this.#nextRefresh
+    if (isRefresh) this.#table.markStale()
     if (!this.#table.dirty) return
     const { restores, writtenChains, deletedChains, repairedHooks, failures, stillReferenced } =
       await this.#table.apply()
@@ -38,9 +40,9 @@ export class IptablesDriver implements Driver {
       this.#log.warn({ table: this.name, chains: stillReferenced }, 'foreign rules use our chains')
     if (failures.length > 0) {
       const errors = failures.map(({ error }) => error)
-      throw new AggregateError(errors, failures.map(({ chain, error }) => `${chain}: ${error.message}`).join('; '))
+      throw new PartialFailure(errors, failures.map(({ chain, error }) => `${chain}: ${error.message}`).join('; '))
     }
-    this.#nextRefresh = performance.now() + this.#refreshIntervalMs
+    if (isRefresh) this.#nextRefresh = performance.now() + this.#refreshIntervalMs
   }
 }
 
@@ -59,6 +61,7 @@ export class IpSetCreateDriver implements Driver {
 
   setRefreshInterval(intervalMs: number): void {
     this.#refreshIntervalMs = intervalMs
+    this.#nextRefresh = Math.min(this.#nextRefresh, performance.now() + intervalMs)
   }
 
   nextRun(): number {
@@ -66,10 +69,11 @@ export class IpSetCreateDriver implements Driver {
   }
 
   async apply(): Promise<void> {
-    if (performance.now() >= this.#nextRefresh) this.#ipSets.markStale()
+    const isRefresh = performance.now() >= this.#nextRefresh
+    if (isRefresh) this.#ipSets.markStale()
     const { failures } = await this.#ipSets.applyCreates()
     if (failures.length > 0) throw failureOf(failures)
-    if (performance.now() >= this.#nextRefresh) this.#nextRefresh = performance.now() + this.#refreshIntervalMs
+    if (isRefresh) this.#nextRefresh = performance.now() + this.#refreshIntervalMs
   }
 }
 
@@ -89,8 +93,8 @@ export class IpSetDeleteDriver implements Driver {
   }
 }
 
-function failureOf(failures: readonly IpSetFailure[]): AggregateError {
-  return new AggregateError(
+function failureOf(failures: readonly IpSetFailure[]): PartialFailure {
+  return new PartialFailure(
     failures.map(({ error }) => error),
     failures.map(({ set, error }) => `${set}: ${error.message}`).join('; '),
   )

@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Address } from '@margay/net'
 import type { Logger } from 'pino'
 import { AgentError } from '../errors.ts'
 import type { LocalEndpoint } from './local-endpoint.ts'
@@ -37,8 +38,9 @@ export class EndpointStore {
     return this.#endpoints.get(attachmentId({ containerId, ifName }))
   }
 
+  /** The oldest first: of two that have one interface (a pod of the same name came before its DEL) the newer is right. */
   values(): LocalEndpoint[] {
-    return [...this.#endpoints.values()]
+    return [...this.#endpoints.values()].toSorted((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
   }
 
   /** Resolves when the record is on disk. */
@@ -78,13 +80,16 @@ const TEXT_FIELDS = [
 ]
 
 function parseRecord(text: string): LocalEndpoint {
-  const record = JSON.parse(text) as Record<string, unknown>
+  const value: unknown = JSON.parse(text)
+  if (typeof value !== 'object' || value === null) throw new AgentError('AGENT_BAD_RECORD', 'must be an object')
+  const record = value as Record<string, unknown>
   for (const field of TEXT_FIELDS) {
     if (typeof record[field] !== 'string') throw new AgentError('AGENT_BAD_RECORD', `${field} must be a string`)
   }
   const { addresses } = record
-  if (!Array.isArray(addresses) || addresses.some((each) => typeof each !== 'string')) {
-    throw new AgentError('AGENT_BAD_RECORD', 'addresses must be a list of strings')
+  const isAddress = (each: unknown): boolean => typeof each === 'string' && Address.tryParse(each) !== undefined
+  if (!Array.isArray(addresses) || !addresses.every(isAddress)) {
+    throw new AgentError('AGENT_BAD_RECORD', 'addresses must be a list of addresses')
   }
   return record as unknown as LocalEndpoint
 }

@@ -24,6 +24,7 @@ export interface LiveParts {
   readonly endpoints: EndpointManager
   readonly policy: PolicyManager
   readonly families: readonly FamilyDataplane[]
+  servesCni(): boolean
 }
 
 const UNKNOWN = { isolated: true, policies: [] }
@@ -105,7 +106,7 @@ export class LiveView implements AgentView {
     if (dataplane.lastError !== undefined) reasons.push(`programming the kernel failed: ${dataplane.lastError.message}`)
     if (dataplane.started && bus.table('speakerDesired').get(DESIRED_BGP_KEY) === undefined) {
       reasons.push('BGP is not configured: the node has no InternalIP')
-    }
+    } else if (!this.#parts.servesCni()) reasons.push('pods are not served yet')
     return reasons
   }
 

@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
+import { Prefix } from '@margay/net'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { AgentMetrics } from '../metrics.ts'
 import type { SyncTracker } from '../sync-tracker.ts'
@@ -53,13 +54,15 @@ export async function buildServer({ view, sync, metrics, log }: ServerDependenci
     bodyLimit: BODY_LIMIT_OCTETS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
+    // A query that says something unknown gets an error, not an answer to another question.
+    ajv: { customOptions: { removeAdditional: false } },
   })
   await server.register(swagger, { openapi: { info: { title: 'Margay agent', version: 'v1' } } })
   await server.register(swaggerUi, { routePrefix: '/docs' })
   const answers = (schema: object): object => ({ 200: schema, '4xx': errorSchema, '5xx': errorSchema })
   const prefixQuery = {
     type: 'object',
-    properties: { prefix: { type: 'string', maxLength: 64 } },
+    properties: { prefix: { type: 'string', maxLength: 64, description: 'a CIDR block, as the kernel writes it' } },
     additionalProperties: false,
   }
   const allQuery = {
@@ -74,7 +77,12 @@ export async function buildServer({ view, sync, metrics, log }: ServerDependenci
   server.get<{ Querystring: { prefix?: string } }>(
     '/api/v1/bgp/routes',
     { schema: { summary: 'Best paths', querystring: prefixQuery, response: answers(bgpRoutesSchema) } },
-    ({ query }) => view.bgpRoutes(query.prefix),
+    ({ query: { prefix } }, reply) => {
+      const wanted = prefix === undefined ? undefined : Prefix.tryParse(prefix)
+      if (prefix === undefined || wanted !== undefined) return view.bgpRoutes(wanted?.toString())
+      const message = `querystring/prefix ${JSON.stringify(prefix)} is not a CIDR block`
+      return reply.status(400).send({ statusCode: 400, error: 'Bad Request', message })
+    },
   )
   server.get(
     '/api/v1/endpoints',
@@ -127,8 +135,10 @@ function addSync(server: FastifyInstance, sync: SyncTracker): void {
     response: { 200: syncSchema, '4xx': errorSchema, '5xx': errorSchema },
   }
   type Query = { resourceVersion: string; timeout: number }
-  server.get<{ Querystring: Query }>('/api/v1/sync', { schema }, async ({ query }, reply) => {
-    const reached = await sync.wait(BigInt(query.resourceVersion), query.timeout)
+  server.get<{ Querystring: Query }>('/api/v1/sync', { schema }, async ({ query, raw }, reply) => {
+    const gone = new AbortController()
+    raw.socket.once('close', () => gone.abort())
+    const reached = await sync.wait(BigInt(query.resourceVersion), query.timeout, gone.signal)
     const programmed = String(sync.programmed)
     if (reached) return { resourceVersion: query.resourceVersion, programmed }
     const message = `only resourceVersion ${programmed} is programmed after ${query.timeout} ms`

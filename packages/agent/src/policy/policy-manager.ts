@@ -102,14 +102,14 @@ export class PolicyManager implements PlanSink {
 
   ipSetAdded(id: string, kind: IpSetKind, members: ReadonlySet<string>): void {
     for (const { family, ipSets } of this.#families) {
-      const own = new Set([...members].filter((member) => familyOf(member) === family))
+      const own = new Set([...members].filter((member) => isMember(member, family)))
       ipSets.setIpSet({ name: ipSetName(family, id), type: SET_TYPES[kind], family, members: own })
     }
   }
 
   ipSetMembersChanged(id: string, added: readonly string[], removed: readonly string[]): void {
     for (const { family, ipSets } of this.#families) {
-      const own = (members: readonly string[]): string[] => members.filter((member) => familyOf(member) === family)
+      const own = (members: readonly string[]): string[] => members.filter((member) => isMember(member, family))
       const name = ipSetName(family, id)
       if (own(added).length > 0) ipSets.addMembers(name, own(added))
       if (own(removed).length > 0) ipSets.removeMembers(name, own(removed))
@@ -178,6 +178,11 @@ export class PolicyManager implements PlanSink {
       }
     }
   }
+}
+
+/** The unspecified address, which a pod's annotation may claim, is none that a set can hold. */
+function isMember(member: string, family: Family): boolean {
+  return familyOf(member) === family && !/^(0\.0\.0\.0|::)(,|$)/.test(member)
 }
 
 function familyOf(member: string): Family {

@@ -44,6 +44,8 @@ export class RouteManager implements Driver {
   readonly #learned = new Map<string, readonly string[]>()
   #blocks: readonly Prefix[] = []
   #learnedInSync = false
+  /** Interfaces that the last look did not find: told once. */
+  #missing: ReadonlySet<string> = new Set()
   #actual: Map<string, KernelRoute> | undefined
   #dirty = true
   #refreshIntervalMs: number
@@ -57,6 +59,7 @@ export class RouteManager implements Driver {
 
   setRefreshInterval(intervalMs: number): void {
     this.#refreshIntervalMs = intervalMs
+    this.#nextRefresh = Math.min(this.#nextRefresh, performance.now() + intervalMs)
   }
 
   setWorkload({ address, interfaceName }: WorkloadRoute): void {
@@ -102,7 +105,8 @@ export class RouteManager implements Driver {
   }
 
   async apply(): Promise<void> {
-    if (performance.now() >= this.#nextRefresh) this.#actual = undefined
+    const isRefresh = performance.now() >= this.#nextRefresh
+    if (isRefresh) this.#actual = undefined
     if (!this.#dirty && this.#actual !== undefined) return
     this.#dirty = false
     try {
@@ -110,7 +114,7 @@ export class RouteManager implements Driver {
       this.#actual = actual
       const changes = diffRoutes(await this.#desired(), actual, !this.#learnedInSync)
       await this.#write(changes)
-      this.#nextRefresh = performance.now() + this.#refreshIntervalMs
+      if (isRefresh) this.#nextRefresh = performance.now() + this.#refreshIntervalMs
     } catch (error) {
       this.#dirty = true
       this.#actual = undefined
@@ -139,15 +143,19 @@ export class RouteManager implements Driver {
       routes.set(routeKey(route), route)
     }
     const indexes = new Map((await this.#socket.links()).map(({ name, index }) => [name, index]))
+    const missing = new Set<string>()
     for (const [text, interfaceName] of this.#workloads) {
       const oif = indexes.get(interfaceName)
       if (oif === undefined) {
-        this.#log.warn({ interfaceName, address: text }, "a pod's interface is not there")
+        if (!this.#missing.has(interfaceName))
+          this.#log.warn({ interfaceName, address: text }, "a pod's interface is not there")
+        missing.add(interfaceName)
         continue
       }
       const route: Route = { dst: Prefix.parse(text), ...common, type: 'unicast', scope: 'link', oif }
       routes.set(routeKey(route), route)
     }
+    this.#missing = missing
     return routes
   }
 
