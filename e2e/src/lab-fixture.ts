@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { KubernetesObject, Namespace, NetworkPolicy, Pod } from '@margay/model'
+import type { KubernetesObject } from '@margay/model'
 import { type RunOptions, runProgram } from './run-program.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -107,23 +107,20 @@ export class LabFixture {
     return found(await this.pods(), ({ namespace, name }) => `${namespace}/${name}` === key, `pod ${key}`)
   }
 
-  /** The cluster as the API gives it. */
-  async world(): Promise<{ pods: Pod[]; namespaces: Namespace[]; policies: NetworkPolicy[] }> {
-    const text = await this.kubectl(['get', 'pods,namespaces,networkpolicies', '--all-namespaces', '-o', 'json'])
-    const { items } = JSON.parse(text) as { items: KubernetesObject[] }
-    const of = (kind: string): KubernetesObject[] => items.filter((item) => item.kind === kind)
-    return {
-      pods: of('Pod') as Pod[],
-      namespaces: of('Namespace'),
-      policies: of('NetworkPolicy'),
-    }
+  /** The objects of one API path, and the resourceVersion at which they were read. */
+  async list(path: string): Promise<{ items: KubernetesObject[]; resourceVersion: string }> {
+    const text = await this.kubectl(['get', '--raw', path])
+    const { items, metadata } = JSON.parse(text) as { items: KubernetesObject[]; metadata: { resourceVersion: string } }
+    return { items, resourceVersion: metadata.resourceVersion }
   }
 
-  /** Resolves when everything that the API server has accepted so far is in the kernel of every node. */
-  async sync(): Promise<void> {
-    const list = await this.kubectl(['get', '--raw', '/api/v1/namespaces?limit=1'])
-    const { resourceVersion } = (JSON.parse(list) as { metadata: { resourceVersion: string } }).metadata
-    await Promise.all(this.nodes.map(async (node) => syncNode(node, resourceVersion)))
+  /**
+   * Resolves when everything up to `resourceVersion` is in the kernel of every node.
+   * Default: everything that the API server has accepted so far.
+   */
+  async sync(resourceVersion?: string): Promise<void> {
+    const target = resourceVersion ?? (await this.list('/api/v1/namespaces?limit=1')).resourceVersion
+    await Promise.all(this.nodes.map(async (node) => syncNode(node, target)))
   }
 
   /** SIGTERM, SIGKILL or start for a node's agent; `start` resolves when the agent is ready. */
