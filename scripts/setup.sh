@@ -19,8 +19,7 @@ fi
 # npm packages: again whenever the lock file is newer than what it installed.
 if [ ! -x node_modules/node/bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "installing npm packages (about a minute) ..."
-  # Not "npm ci": it refuses a lock file that lacks another platform's optional packages, as one does that was made
-  # where the registry has not all of them. The versions are the lock file's all the same, and it is not written.
+  # As the lock file says, without writing it; "npm ci" would throw away what is right already.
   npm install --no-save --no-audit --no-fund --loglevel=error >&2
   touch node_modules/.package-lock.json
 fi

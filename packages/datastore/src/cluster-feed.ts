@@ -100,12 +100,7 @@ export class ClusterFeed {
     const abort = new AbortController()
     const options = { signal: abort.signal, log: this.#log }
     const one = (name: (typeof CLUSTER_TABLES)[number]): Promise<void> =>
-      reflect<KubernetesObject>(
-        this.#client,
-        TABLE_RESOURCES[name],
-        this.#bus.table(name) as Table<KubernetesObject>,
-        options,
-      )
+      reflect<KubernetesObject>(this.#client, TABLE_RESOURCES[name], this.#bus.table(name), options)
     const done = Promise.all(CLUSTER_TABLES.map(one)).then(() => undefined)
     this.#reflecting = { abort, done }
   }

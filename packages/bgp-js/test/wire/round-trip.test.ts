@@ -59,7 +59,7 @@ const attributes = (nextHop: fc.Arbitrary<string>): fc.Arbitrary<PathAttributes>
         .map((items) => items.toSorted((a, b) => a.code - b.code)),
     },
     { requiredKeys: ['origin', 'asPath', 'nextHop'] },
-  ) as fc.Arbitrary<PathAttributes>
+  )
 
 test('a prefix is the same after its key', () => {
   fc.assert(
