@@ -162,6 +162,7 @@ describe('in a cluster', () => {
     ['margay-agent', 'get', 'secrets', false],
     ['margay-agent', 'update', 'networkpolicies.networking.k8s.io', false],
     ['margay-agent', 'patch', 'nodes', false],
+    ['margay-agent', 'patch', 'pods', false],
     ['margay-agent', 'update', 'ippools.projectcalico.org', false],
     ['margay-kube-controllers', 'update', 'ipamblocks.projectcalico.org', true],
     ['margay-kube-controllers', 'create', 'ipamblocks.projectcalico.org', false],

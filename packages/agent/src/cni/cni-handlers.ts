@@ -260,7 +260,10 @@ export class CniHandlers {
     await within(known())
   }
 
-  /** Tells the cluster the pod's addresses at once, before the kubelet does. */
+  /**
+   * Tells the cluster the pod's addresses at once, before the kubelet does: by way of the status, as the right to patch
+   * pods themselves is more than an agent needs.
+   */
   async #annotate(pod: Pod, { addresses, containerId }: LocalEndpoint): Promise<void> {
     const cidrs = addresses.map((text) => `${text}/${text.includes(':') ? 128 : 32}`)
     const annotations = {
@@ -269,7 +272,12 @@ export class CniHandlers {
       [CONTAINER_ID_ANNOTATION]: containerId,
     }
     const { namespace, name } = pod.metadata
-    await this.#parts.client.patch(RESOURCES.pods, { namespace, name }, { metadata: { annotations } })
+    await this.#parts.client.patch(
+      RESOURCES.pods,
+      { namespace, name },
+      { metadata: { annotations } },
+      { subresource: 'status' },
+    )
   }
 
   /** Takes the endpoint out of the kernel; its addresses are still its own afterwards. */
