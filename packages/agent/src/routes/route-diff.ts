@@ -24,7 +24,9 @@ export function diffRoutes(
 }
 
 function sameRoute(a: Route, b: Route): boolean {
-  return (a.type ?? 'unicast') === (b.type ?? 'unicast') && hopText(a) === hopText(b)
+  const type = a.type ?? 'unicast'
+  // Only unicast leads anywhere; the kernel hangs IPv6 blackholes on the loopback by itself.
+  return type === (b.type ?? 'unicast') && (type !== 'unicast' || hopText(a) === hopText(b))
 }
 
 /** Compares what we set: a gateway's interface is the kernel's choice. */
