@@ -40,8 +40,15 @@ interface Explanation {
 /** Talks to people on stdout and keeps the list of what went wrong. */
 class Report {
   readonly problems: string[] = []
+  #interrupted = false
 
+  interrupt(): void {
+    this.#interrupted = true
+  }
+
+  /** @throws when somebody pressed Ctrl-C meanwhile */
   step(text: string): void {
+    if (this.#interrupted) throw new Error('interrupted')
     process.stdout.write(`\n\u001b[1m${text}\u001b[0m\n`)
   }
 
@@ -73,6 +80,7 @@ export async function runDemo({ once: exitByItself }: { once: boolean }): Promis
   )
   await labDown(NAME)
   const interrupted = once(process, 'SIGINT')
+  void interrupted.then(() => report.interrupt())
   try {
     const lab = await labUp({ name: NAME, nodes: 3, externals: 0, ipv6: false })
     for (const { name, ip, api } of lab.nodes) report.say(`  ${name}  ${ip}  HTTP API ${api}`)
