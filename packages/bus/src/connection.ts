@@ -12,6 +12,8 @@ export interface ConnectionTopics<R extends Registry> {
   readonly serveEvents?: readonly (keyof R['events'] & string)[]
   readonly mirrorTables?: readonly (keyof R['tables'] & string)[]
   readonly mirrorEvents?: readonly (keyof R['events'] & string)[]
+  /** Keep what the other end sends aside until `release`: another source still fills the mirrored tables. */
+  readonly holdMirrors?: boolean
 }
 
 /**
@@ -22,11 +24,14 @@ export class Connection<R extends Registry> {
   readonly peer: string
   /** Resolves when the link is gone, with the reason if there was one. */
   readonly closed: Promise<Error | undefined>
+  /** Resolves when a whole snapshot of every mirrored table has arrived. */
+  readonly complete: Promise<void>
   readonly #bus: Bus<R>
   readonly #link: Link
   readonly #topics: ConnectionTopics<R>
   readonly #serving = new Map<string, { subscription: { close(): void }; acknowledged: Signal }>()
   readonly #mirrors = new Map<string, Mirror<unknown>>()
+  readonly #resolveComplete: () => void
   #isClosed = false
 
   constructor(bus: Bus<R>, link: Link, topics: ConnectionTopics<R>) {
@@ -36,6 +41,9 @@ export class Connection<R extends Registry> {
     this.peer = link.peer
     const { promise, resolve } = Promise.withResolvers<Error | undefined>()
     this.closed = promise
+    const complete = Promise.withResolvers<void>()
+    this.complete = complete.promise
+    this.#resolveComplete = complete.resolve
     link.receive({
       frame: (frame) => this.#onFrame(frame),
       closed: (error) => {
@@ -44,10 +52,15 @@ export class Connection<R extends Registry> {
       },
     })
     for (const name of topics.mirrorTables ?? []) {
-      this.#mirrors.set(name, new Mirror(bus.table(name)))
+      this.#mirrors.set(name, new Mirror(bus.table(name), topics.holdMirrors ?? false))
       link.send({ t: 'sub', kind: 'table', topic: name })
     }
     for (const name of topics.mirrorEvents ?? []) link.send({ t: 'sub', kind: 'events', topic: name })
+  }
+
+  /** Ends `holdMirrors`: what was kept aside is applied, as soon as it is no older than what the tables hold. */
+  release(): void {
+    for (const mirror of this.#mirrors.values()) mirror.release()
   }
 
   close(error?: Error): void {
@@ -118,6 +131,7 @@ export class Connection<R extends Registry> {
     const mirror = this.#mirrors.get(frame.topic)
     if (mirror === undefined) return
     mirror.onBatch(frame)
+    if ([...this.#mirrors.values()].every(({ complete }) => complete)) this.#resolveComplete()
     this.#link.send({ t: 'ack', topic: frame.topic })
   }
 

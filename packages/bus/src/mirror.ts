@@ -9,19 +9,41 @@ import type { Table, TableBatch } from './table.ts'
 export class Mirror<V> {
   readonly #table: Table<V>
   #staged: Map<string, V> | undefined = new Map()
+  #watermark: string | undefined
+  #complete = false
+  #held: boolean
 
-  constructor(table: Table<V>) {
+  /** @param held stage until {@link release}: another source still fills the table */
+  constructor(table: Table<V>, held: boolean) {
     this.#table = table
+    this.#held = held
+  }
+
+  /** Whether a whole snapshot has arrived. */
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  release(): void {
+    this.#held = false
+    this.#commit()
   }
 
   onBatch(batch: Omit<TableBatch<unknown>, 'watermark'> & { watermark?: string | undefined }): void {
+    this.#complete ||= batch.inSync
     if (this.#staged === undefined) return this.#apply(batch)
     for (const [key, value] of batch.upserts) this.#staged.set(key, value as V)
     for (const key of batch.deletes) this.#staged.delete(key)
-    if (!batch.inSync || isOlder(batch.watermark, this.#table.watermark)) return
+    this.#watermark = batch.watermark
+    this.#commit()
+  }
+
+  #commit(): void {
+    if (this.#staged === undefined || this.#held || !this.#complete) return
+    if (isOlder(this.#watermark, this.#table.watermark)) return
     this.#table.replace(this.#staged, {
       same: isDeepStrictEqual,
-      ...(batch.watermark === undefined ? {} : { watermark: batch.watermark }),
+      ...(this.#watermark === undefined ? {} : { watermark: this.#watermark }),
     })
     this.#staged = undefined
   }

@@ -121,6 +121,24 @@ test('a second connection changes nothing that is right, removes what is gone, a
   })
 })
 
+test('a held mirror writes nothing before its release, and then what came meanwhile', async () => {
+  const [serverBus, clientBus] = [new Bus<Topics>(), new Bus<Topics>()]
+  const source = serverBus.table('pods')
+  source.set('a', { n: 1 })
+  source.markInSync()
+  source.advance('5')
+  const { port1, port2 } = new MessageChannel()
+  open.push(new Connection(serverBus, portLink(port1, 'client'), { serveTables: ['pods'] }))
+  const client = new Connection(clientBus, portLink(port2, 'server'), { mirrorTables: ['pods'], holdMirrors: true })
+  open.push(client)
+  await client.complete
+  expect(clientBus.table('pods').size).toBe(0)
+  clientBus.table('pods').set('stale', { n: 0 })
+  client.release()
+  await reached(clientBus, '5')
+  expect([...clientBus.table('pods').entries()]).toEqual([['a', { n: 1 }]])
+})
+
 test('a reader at the far end that stops reading costs one batch in flight', () => {
   const bus = new Bus<Topics>()
   const source = bus.table('pods')

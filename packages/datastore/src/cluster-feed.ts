@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Bus, type Connection, connectTls, type Table, type TlsIdentity } from '@margay/bus'
+import { type Bus, type Connection, connectTls, type TlsIdentity } from '@margay/bus'
 import { CLUSTER_TABLES, type ClusterTopics, type KubernetesObject } from '@margay/model'
 import type { ApiClient } from './api-client.ts'
 import type { Log } from './log.ts'
@@ -18,6 +18,8 @@ export interface HubAddress {
 export type FeedSource = 'none' | 'hub' | 'api'
 
 const HUB_RETRY_MS = 5_000
+/** A hub that has not sent a whole snapshot by then cannot reach the API server either, or has just been started. */
+const HUB_SNAPSHOT_TIMEOUT_MS = 10_000
 
 /**
  * Fills the cluster tables of a bus: from the hub where there is one, and from the API server itself while the hub
@@ -79,17 +81,23 @@ export class ClusterFeed {
         host: hub.host,
         port: hub.port,
         serverName: HUB_SERVER_NAME,
-        topics: { mirrorTables: CLUSTER_TABLES },
+        topics: { mirrorTables: CLUSTER_TABLES, holdMirrors: true },
         signal: this.#stopping.signal,
       })
     } catch (error) {
       this.#log.info({ hub: `${hub.host}:${hub.port}`, error: String(error) }, 'no hub: watching the API server')
       return
     }
-    this.#log.info({ hub: connection.peer }, 'connected to the hub')
-    this.#hubConnection = connection
-    // The reflectors go once the hub is there: until its snapshot is whole, the tables keep what they hold.
+    if (!(await isServing(connection))) {
+      this.#log.warn({ hub: connection.peer }, 'the hub has nothing to serve: watching the API server')
+      connection.close()
+      return
+    }
+    // One source at a time writes: the reflectors end, then what the hub has sent meanwhile is applied.
     await this.#stopReflecting()
+    connection.release()
+    this.#hubConnection = connection
+    this.#log.info({ hub: connection.peer }, 'following the hub')
     const error = await connection.closed
     this.#hubConnection = undefined
     this.#log.warn({ hub: connection.peer, error: error?.message }, 'the hub is gone')
@@ -111,4 +119,17 @@ export class ClusterFeed {
     reflecting?.abort.abort()
     await reflecting?.done
   }
+}
+
+/** Whether the hub sends a whole snapshot in time. */
+async function isServing(connection: Connection<ClusterTopics>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => late.resolve(false), HUB_SNAPSHOT_TIMEOUT_MS)
+  const served = await Promise.race([
+    connection.complete.then(() => true),
+    connection.closed.then(() => false),
+    late.promise,
+  ])
+  clearTimeout(timer)
+  return served
 }
