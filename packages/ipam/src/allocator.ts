@@ -1,6 +1,6 @@
 import { type BlockAffinity, type IPAMBlock, type IPPool, type Labels, parseIPPool } from '@margay/model'
 import { Address, type Family, Prefix } from '@margay/net'
-import { allocate, allocateExact, type BlockSpec, isEmpty, newBlock, type Owner, release } from './block.ts'
+import { allocate, allocateExact, type BlockSpec, isEmpty, isSound, newBlock, type Owner, release } from './block.ts'
 import { blockOrder } from './block-order.ts'
 import { IpamError } from './errors.ts'
 import { Handles } from './handles.ts'
@@ -68,6 +68,7 @@ export class Allocator {
         // Read and decide again: the claim may have been another's.
         throw Object.assign(new Error('claimed'), { code: 'API_CONFLICT' })
       }
+      if (!isSound(block.spec)) throw new IpamError('IPAM_BAD_RECORD', `the record of block ${cidr} contradicts itself`)
       const change = allocateExact(block.spec, address, request)
       if (change === undefined) throw new IpamError('IPAM_ADDRESS_IN_USE', `${address} is in use`)
       await this.#commit(block, change.block, request.handleId, 1)
@@ -196,6 +197,7 @@ export class Allocator {
   async #takeFrom(cidr: Prefix, request: AssignRequest, own: boolean): Promise<Address | undefined> {
     return withRetries(`block ${cidr}`, async () => {
       const block = await this.#findBlock(cidr)
+      if (block !== undefined && !isSound(block.spec)) return undefined
       if (block === undefined || (own && block.spec.affinity !== `host:${request.node}`)) return undefined
       const { block: next, addresses } = allocate(block.spec, 1, request)
       const [address] = addresses

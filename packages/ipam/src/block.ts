@@ -125,3 +125,15 @@ function ordinalOf(block: BlockSpec, address: Address): number {
 export function isEmpty(block: BlockSpec): boolean {
   return block.allocations.every((index) => index === null)
 }
+
+/**
+ * Whether a record agrees with itself: an entry for each address of the block, every index that of an attribute, and
+ * free what says that it is free. One that does not (someone wrote it by hand) is left to people.
+ */
+export function isSound({ cidr, allocations: indexes, unallocated, attributes }: BlockSpec): boolean {
+  return (
+    Prefix.tryParse(cidr, { strict: true })?.size === BigInt(indexes.length) &&
+    indexes.every((index) => index === null || attributes[index] !== undefined) &&
+    unallocated.every((ordinal) => indexes[ordinal] === null)
+  )
+}

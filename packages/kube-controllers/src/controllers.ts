@@ -6,7 +6,7 @@ import { ApiClient, ClusterFeed } from '@margay/datastore'
 import { Allocator } from '@margay/ipam'
 import { CLUSTER_TABLES, type ClusterTopics } from '@margay/model'
 import type { Logger } from 'pino'
-import { Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { ControllersConfig } from './config.ts'
 import { IpamGcController } from './ipam-gc-controller.ts'
 import { IPPoolController } from './ippool-controller.ts'
@@ -100,6 +100,7 @@ export class Controllers {
   }
 
   #addMetrics(elector: LeaderElector, gc: IpamGcController): void {
+    collectDefaultMetrics({ register: this.#registry })
     const gauge = (name: string, help: string, read: () => number): void => {
       new Gauge({
         name,

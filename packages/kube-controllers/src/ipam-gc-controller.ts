@@ -1,9 +1,9 @@
 import type { Bus } from '@margay/bus'
 import { type ApiClient, ApiError, type Log, RESOURCES } from '@margay/datastore'
-import type { Allocator } from '@margay/ipam'
+import { type Allocator, isSound } from '@margay/ipam'
 import { type ClusterTopics, podAddresses } from '@margay/model'
 import { pause } from './leader-elector.ts'
-import { findSpareBlocks, findSuspects, type IpamSnapshot, isSound, type Suspect } from './leak-finder.ts'
+import { findSpareBlocks, findSuspects, type IpamSnapshot, type Suspect } from './leak-finder.ts'
 
 export interface GcCounts {
   reclaimed: number

@@ -84,12 +84,17 @@ export class IPPoolController {
   async #drain({ metadata, spec }: CalicoObject): Promise<boolean> {
     const { finalizers = [], name } = metadata
     if (!finalizers.includes(POOL_FINALIZER)) return true
-    const cidr = Prefix.tryParse(String((spec as { cidr?: unknown } | undefined)?.cidr))
+    const cidr = cidrOf({ spec })
+    const others = [...this.#bus.table('ipPools').values()]
+      .filter((other) => other.metadata.deletionTimestamp === undefined)
+      .map(cidrOf)
     const { items } = await this.#client.list(RESOURCES.ipamBlocks)
     let left = 0
     for (const { spec: block } of items) {
       const prefix = Prefix.tryParse(block.cidr)
       if (prefix === undefined || cidr?.contains(prefix) !== true) continue
+      // A pool that stays serves these addresses: this one never did, or does no more.
+      if (others.some((other) => other?.contains(prefix) === true)) continue
       const node = block.affinity?.replace(/^host:/, '')
       const released = isEmpty(block) && node !== undefined && (await this.#allocator.releaseBlock(prefix, node))
       if (!released) left++
@@ -106,4 +111,8 @@ export class IPPoolController {
     this.#log.info({ pool: name }, 'an IPPool is drained')
     return true
   }
+}
+
+function cidrOf({ spec }: Pick<CalicoObject, 'spec'>): Prefix | undefined {
+  return Prefix.tryParse(String((spec as { cidr?: unknown } | undefined)?.cidr))
 }

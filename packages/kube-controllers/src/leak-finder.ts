@@ -1,4 +1,4 @@
-import { allocations } from '@margay/ipam'
+import { allocations, isSound } from '@margay/ipam'
 import type { IPAMBlock, IPAMHandle, Pod } from '@margay/model'
 import { podAddresses } from '@margay/model'
 import { Address, Prefix } from '@margay/net'
@@ -75,16 +75,6 @@ function judge(handleId: string, held: readonly Held[], { pods, nodes }: IpamSna
     node,
     certain,
   }
-}
-
-/** Whether a block's record can be judged; one that contradicts itself is left to people. */
-export function isSound({ cidr, allocations: indexes, attributes }: IPAMBlock['spec']): boolean {
-  const prefix = Prefix.tryParse(cidr, { strict: true })
-  return (
-    prefix !== undefined &&
-    prefix.size === BigInt(indexes.length) &&
-    indexes.every((index) => index === null || attributes[index] !== undefined)
-  )
 }
 
 /** The blocks that hold nothing: those of nodes that are gone, and those that a node has beside another. Pure. */
