@@ -132,7 +132,7 @@ export class Peer implements SessionHost {
       case 'Connect':
       case 'OpenSent':
       case 'OpenConfirm': {
-        this.#secondary?.handle({ type: 'OpenCollisionDump' })
+        this.#endSecondary()
         this.#secondary = new Session(this, 'Active')
         this.#secondary.connected(this.#connection(socket, 'remote'))
         return
@@ -259,7 +259,11 @@ export class Peer implements SessionHost {
     if (session === this.#secondary) {
       const fields = { peer: this.#config.address, from, to: session.state, collision: true }
       this.#context.log.debug(fields, reason)
-      if (session.state === 'Idle') this.#secondary = undefined
+      // Its own timers would have it dial again, beside the session that won.
+      if (session.state === 'Idle' || session.state === 'Active') {
+        this.#secondary = undefined
+        session.abandon()
+      }
       return
     }
     if (session !== this.#primary) return
@@ -286,9 +290,7 @@ export class Peer implements SessionHost {
 
   onUp(session: Session): void {
     if (session === this.#secondary) this.#promote()
-    const late = this.#secondary
-    this.#secondary = undefined
-    late?.handle({ type: 'OpenCollisionDump' })
+    this.#endSecondary()
     this.#upSinceMs = this.clock.now()
     const { address, asn } = this.#config
     if (session.negotiated !== undefined) this.routes.sessionUp(session, session.negotiated)
@@ -329,6 +331,13 @@ export class Peer implements SessionHost {
 
   onWritable(session: Session): void {
     if (session === this.#primary) this.routes.writable()
+  }
+
+  /** Lets the collision's other session go: it is told so and does not start again. */
+  #endSecondary(): void {
+    this.#secondary?.handle({ type: 'OpenCollisionDump' })
+    this.#secondary?.abandon()
+    this.#secondary = undefined
   }
 
   #promote(): void {

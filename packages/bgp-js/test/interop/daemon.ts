@@ -70,7 +70,7 @@ export abstract class DaemonProcess implements Daemon {
 
   /** Output of a command in the daemon's namespace; its error output when it fails. */
   protected async ask(command: string, args: readonly string[]): Promise<string> {
-    const { stdout } = await run('ip', ['netns', 'exec', this.link.namespace, command, ...args], { timeout: 10_000 })
+    const { stdout } = await run('ip', ['netns', 'exec', this.link.namespace, command, ...args], { timeout: 30_000 })
     return stdout
   }
 

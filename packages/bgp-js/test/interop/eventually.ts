@@ -7,7 +7,7 @@ export async function eventually<T>(
   probe: () => Promise<T | undefined | false>,
   options: { timeoutMs?: number; describe?: () => Promise<unknown> } = {},
 ): Promise<T> {
-  const deadline = performance.now() + (options.timeoutMs ?? 20_000)
+  const deadline = performance.now() + (options.timeoutMs ?? 30_000)
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- polling
     const result = await probe()

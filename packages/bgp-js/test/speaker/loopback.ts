@@ -1,13 +1,22 @@
-import { connect, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
 import { Address } from '@margay/net'
-import { createSpeaker, type PeerConfig, type PeerStatus, type Speaker, type SpeakerConfig } from '../../src/index.ts'
+import {
+  createSpeaker,
+  type PeerConfig,
+  type PeerStatus,
+  type Speaker,
+  type SpeakerConfig,
+  type SpeakerPorts,
+} from '../../src/index.ts'
 import { MessageFramer } from '../../src/wire/framing.ts'
 import { type BgpMessage, decodeMessage } from '../../src/wire/message.ts'
 import { encodeKeepalive } from '../../src/wire/messages/keepalive.ts'
 import { encodeOpen } from '../../src/wire/messages/open.ts'
 import { eventually } from '../interop/eventually.ts'
 
-const PORT = 1790
+/** Test files run beside each other: address and port together are of one process alone. */
+export const PORT = 1790 + (Math.floor(process.pid / 250) % 20_000)
 let next = 0
 
 /** An address of 127.0.0.0/8 that no other test of this run uses. */
@@ -24,14 +33,15 @@ export const ipv6Of = (address: string): string =>
 export class Speakers implements AsyncDisposable {
   readonly #speakers: Speaker[] = []
 
-  async start(address: string, asn: number, more: Partial<SpeakerConfig> = {}): Promise<Speaker> {
-    const speaker = createSpeaker({
-      asn,
-      routerId: address,
-      listen: { address, port: PORT },
-      nextHop: { ipv6: ipv6Of(address) },
-      ...more,
-    })
+  async start(
+    address: string,
+    asn: number,
+    more: Partial<SpeakerConfig> = {},
+    ports: SpeakerPorts = {},
+  ): Promise<Speaker> {
+    const listen = { address, port: PORT }
+    const nextHop = { ipv6: ipv6Of(address) }
+    const speaker = createSpeaker({ asn, routerId: address, listen, nextHop, ...more }, ports)
     await speaker.start()
     this.#speakers.push(speaker)
     return speaker
@@ -92,6 +102,10 @@ export class RawPeer implements Disposable {
     })
   }
 
+  static of(socket: Socket): RawPeer {
+    return new RawPeer(socket)
+  }
+
   static async connect(from: string, to: string): Promise<RawPeer> {
     const socket = connect({ host: to, port: PORT, localAddress: from })
     const raw = new RawPeer(socket)
@@ -102,11 +116,17 @@ export class RawPeer implements Disposable {
   /** Connects and goes through OPEN and KEEPALIVE. */
   static async establish(from: string, to: string, asn: number): Promise<RawPeer> {
     const raw = await RawPeer.connect(from, to)
-    raw.send(
+    await raw.establish(from, asn)
+    return raw
+  }
+
+  /** Goes through OPEN and KEEPALIVE. */
+  async establish(routerId: string, asn: number): Promise<void> {
+    this.send(
       encodeOpen({
         asn,
         holdTimeSeconds: 90,
-        routerId: from,
+        routerId,
         capabilities: [
           { name: 'multiprotocol', family: 4 },
           { name: 'multiprotocol', family: 6 },
@@ -114,9 +134,8 @@ export class RawPeer implements Disposable {
         ],
       }),
     )
-    raw.send(encodeKeepalive())
-    await raw.gets('keepalive')
-    return raw
+    this.send(encodeKeepalive())
+    await this.gets('keepalive')
   }
 
   send(octets: Uint8Array): void {
@@ -137,5 +156,25 @@ export class RawPeer implements Disposable {
 
   [Symbol.dispose](): void {
     this.socket.destroy()
+  }
+}
+
+/** Listens as a peer that does as the test says. */
+export class RawListener implements AsyncDisposable {
+  readonly accepted: RawPeer[] = []
+  readonly #server = createServer((socket) => this.accepted.push(RawPeer.of(socket)))
+
+  static async on(address: string): Promise<RawListener> {
+    const listener = new RawListener()
+    listener.#server.listen(PORT, address)
+    await once(listener.#server, 'listening')
+    return listener
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const raw of this.accepted) raw[Symbol.dispose]()
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    await closed
   }
 }

@@ -2,7 +2,18 @@ import { expect, test } from 'vitest'
 import { type PolicyRoute, runSpeaker, type SpeakerEvent } from '../../src/index.ts'
 import { silentLog } from '../../src/speaker/ports.ts'
 import { eventually } from '../interop/eventually.ts'
-import { best, established, freshAddress, ipv6Of, peer, RawPeer, reaches, Speakers, statusOf } from './loopback.ts'
+import {
+  best,
+  established,
+  freshAddress,
+  ipv6Of,
+  PORT,
+  peer,
+  RawPeer,
+  reaches,
+  Speakers,
+  statusOf,
+} from './loopback.ts'
 
 test('three ASes in a row: routes are relayed, changed and withdrawn', async () => {
   const [a, b, c] = [freshAddress(), freshAddress(), freshAddress()]
@@ -63,16 +74,15 @@ test('both ends dial at the same instant: one session each, none is lost (RFC 42
   }
 })
 
-test('100 peers that dial at once are up within two seconds', async () => {
+test('100 peers that dial at once are all up, none by a second attempt', async () => {
   await using speakers = new Speakers()
   const hub = freshAddress()
   const spokes = Array.from({ length: 100 }, () => freshAddress())
   const neighbors = spokes.map((address) => peer(address, 65002, { passive: true }))
   const center = await speakers.start(hub, 65001, { neighbors })
-  const startedAt = performance.now()
   await Promise.all(spokes.map(async (address) => speakers.start(address, 65002, { neighbors: [peer(hub, 65001)] })))
   await eventually('all are up', async () => center.peers().every((status) => status.state === 'Established'))
-  expect(performance.now() - startedAt).toBeLessThan(2000)
+  for (const status of center.peers()) expect(status).toMatchObject({ flaps: 0, messages: { out: { open: 1 } } })
 })
 
 test('peers come and go at run time, and are told why', async () => {
@@ -288,7 +298,7 @@ test('next hops that become unreachable and reachable again', async () => {
   let reachable = true
   const { createSpeaker } = await import('../../src/index.ts')
   const one = createSpeaker(
-    { asn: 65001, routerId: a, listen: { address: a, port: 1790 }, neighbors: [peer(b, 65002)] },
+    { asn: 65001, routerId: a, listen: { address: a, port: PORT }, neighbors: [peer(b, 65002)] },
     { isNextHopReachable: () => reachable },
   )
   await one.start()
@@ -308,7 +318,7 @@ test('next hops that become unreachable and reachable again', async () => {
 test('runSpeaker serves peers and routes over HTTP', async () => {
   const a = freshAddress()
   const running = await runSpeaker(
-    { asn: 65001, routerId: a, listen: { address: a, port: 1790 }, http: '127.0.0.1:0', networks: ['10.1.0.0/16'] },
+    { asn: 65001, routerId: a, listen: { address: a, port: PORT }, http: '127.0.0.1:0', networks: ['10.1.0.0/16'] },
     { log: silentLog },
   )
   try {
