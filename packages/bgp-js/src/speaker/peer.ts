@@ -22,6 +22,11 @@ import type { SessionError } from './session-error.ts'
 const STEADY_MS = 30_000
 /** Up to this many failures in a row, a peer that comes by itself cuts our waiting in Idle short. */
 const FORGIVEN_FAILURES = 3
+/**
+ * While we keep routes for a peer that restarts (RFC 4724) it is tried every one to two seconds, however long it is away:
+ * it may wait for us to dial, and its own selection waits for us.
+ */
+const EXPECTED_BACK_FAILURES = 2
 /** With graceful restart a new connection means that the peer is a new process, unless it is a late collision. */
 const COLLISION_WINDOW_MS = 5000
 
@@ -119,7 +124,7 @@ export class Peer implements SessionHost {
     if (state === 'Established' && this.#isNewProcess()) {
       this.#primary.handle({ type: 'TcpConnectionFails', detail: 'the peer opened a new connection' })
     }
-    if (this.#primary.state === 'Idle' && this.#primary.isIdleHolding && this.#failures <= FORGIVEN_FAILURES) {
+    if (this.#primary.state === 'Idle' && this.#primary.isIdleHolding && this.failures <= FORGIVEN_FAILURES) {
       this.#primary.handle({ type: 'AutomaticStartWithPassiveTcpEstablishment' })
     }
     switch (this.#primary.state) {
@@ -162,7 +167,7 @@ export class Peer implements SessionHost {
   }
 
   get failures(): number {
-    return this.#failures
+    return this.#isExpectedBack ? Math.min(this.#failures, EXPECTED_BACK_FAILURES) : this.#failures
   }
 
   get isPassive(): boolean {
@@ -349,6 +354,10 @@ export class Peer implements SessionHost {
     else former.handle({ type: 'OpenCollisionDump' })
     // What the loser left behind must not start it again.
     former.abandon()
+  }
+
+  get #isExpectedBack(): boolean {
+    return this.routes.stale.restartRemainingMs !== undefined
   }
 
   #isNewProcess(): boolean {

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { type PolicyRoute, runSpeaker, type SpeakerEvent } from '../../src/index.ts'
 import { silentLog } from '../../src/speaker/ports.ts'
@@ -267,6 +269,27 @@ test('a graceful stop leaves our routes with the peer until we are back (RFC 472
   await reaches(second, '10.9.0.0/16', `${b} [65002] ${b}`)
   expect(statusOf(other, a)).toMatchObject({ state: 'Established', prefixes: { ipv4: { received: 1, stale: 0 } } })
   expect(changes).toEqual(['delete 10.2.0.0/16'])
+})
+
+test('a peer whose routes are kept for its return is tried every second or two, without ever longer pauses', async () => {
+  const [a, b] = [freshAddress(), freshAddress()]
+  await using speakers = new Speakers()
+  const first = await speakers.start(a, 65001, { networks: ['10.1.0.0/16'], neighbors: [peer(b, 65002)] })
+  const other = await speakers.start(b, 65002, { neighbors: [peer(a, 65001)] })
+  await reaches(other, '10.1.0.0/16', `${a} [65001] ${a}`)
+  await first.stop({ graceful: true })
+  // In its place: somebody who hangs up at once.
+  const attempts: number[] = []
+  const deaf = createServer((socket) => {
+    attempts.push(performance.now())
+    socket.destroy()
+  })
+  await once(deaf.listen(PORT, a), 'listening')
+  await eventually('seven attempts', async () => attempts.length >= 7, { timeoutMs: 30_000 })
+  const pauses = attempts.slice(1).map((at, index) => at - (attempts[index] ?? at))
+  expect(Math.max(...pauses)).toBeLessThan(3_000)
+  expect(statusOf(other, a)).toMatchObject({ prefixes: { ipv4: { stale: 1 } } })
+  deaf.close()
 })
 
 test('multipath: every equal next hop reaches the subscriber', async () => {
