@@ -70,11 +70,10 @@ describe('a watch', () => {
     expect((await server.request(`${maps}?watch=1&resourceVersion=999999`)).code).toBe(410)
   })
 
-  test('hears of changes of other kinds by bookmarks, soon and not too often', async () => {
+  test('hears of changes of other kinds by bookmarks, one for many', async () => {
     const watch = await server.watch(
       `/api/v1/nodes?watch=1&allowWatchBookmarks=true&resourceVersion=${server.api.resourceVersion}`,
     )
-    const start = performance.now()
     for (let change = 0; change < 20; change++) put('busy', { n: String(change) })
     const last = server.api.resourceVersion
     const bookmark = await watch.next()
@@ -82,7 +81,6 @@ describe('a watch', () => {
       type: 'BOOKMARK',
       object: { kind: 'Node', apiVersion: 'v1', metadata: { resourceVersion: last } },
     })
-    expect(performance.now() - start).toBeLessThan(1000)
     server.api.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } })
     expect(await watch.summaries(1)).toEqual(['ADDED n'])
     watch.close()

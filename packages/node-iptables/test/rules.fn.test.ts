@@ -67,8 +67,8 @@ test('one program missing: the other is used; both missing: the error says why',
 })
 
 test('programs: a kill after the time-out, input nobody reads, output and exit code', async () => {
-  const exec = processExec({ timeoutMs: 200 })
-  await expect(exec('sleep', ['60'])).rejects.toMatchObject({ code: 'IPTABLES_TIMEOUT' })
-  const unread = await exec('sh', ['-c', 'exec 0<&-; echo out; echo err >&2; exit 3'], 'x'.repeat(1 << 20))
+  const hasty = processExec({ timeoutMs: 200 })
+  await expect(hasty('sleep', ['600'])).rejects.toMatchObject({ code: 'IPTABLES_TIMEOUT' })
+  const unread = await processExec()('sh', ['-c', 'exec 0<&-; echo out; echo err >&2; exit 3'], 'x'.repeat(1 << 20))
   expect(unread).toEqual({ exitCode: 3, stdout: 'out\n', stderr: 'err\n' })
 })

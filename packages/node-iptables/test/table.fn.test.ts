@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempDisposableSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Prefix } from '@margay/net'
 import { openRoute } from '@margay/netlink'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Exec, type IptablesError, IptablesTable, processExec, type Rule, type Variant } from '../src/index.ts'
 import { type ScratchNetns, scratchNetns } from './scratch-netns.ts'
 
@@ -303,7 +306,12 @@ describe.each(FLAVOURS)('iptables-$variant, IPv$family', ({ variant, family }) =
 
 test('the xtables lock of another program is waited for, and a timeout is named', async () => {
   using scratch = scratchNetns()
-  const holder = spawn('flock', ['/run/xtables.lock', 'sh', '-c', 'echo held; read line'], {
+  // A lock of the test's own: the machine's would hold up everything else that runs iptables.
+  using lock = mkdtempDisposableSync(join(tmpdir(), 'margay-xtables-'))
+  const lockFile = join(lock.path, 'lock')
+  vi.stubEnv('XTABLES_LOCKFILE', lockFile)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const holder = spawn('flock', [lockFile, 'sh', '-c', 'echo held; read line'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   await once(holder.stdout, 'data')
@@ -311,7 +319,7 @@ test('the xtables lock of another program is waited for, and a timeout is named'
   desire(table, 4)
   await expect(table.apply()).rejects.toMatchObject({ code: 'IPTABLES_LOCK_TIMEOUT' })
   expect(table.dirty).toBe(true)
-  const patient = openTable(scratch, 'legacy', 4, { lockTimeoutSeconds: 20 })
+  const patient = openTable(scratch, 'legacy', 4, { lockTimeoutSeconds: 50 })
   desire(patient.table, 4)
   const applied = patient.table.apply()
   setTimeout(() => holder.stdin.end('\n'), 300)

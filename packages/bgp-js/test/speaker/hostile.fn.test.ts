@@ -1,25 +1,32 @@
 import { connect } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import type { Speaker } from '../../src/index.ts'
 import { encodeKeepalive } from '../../src/wire/messages/keepalive.ts'
 import { eventually } from '../interop/eventually.ts'
 import { hex, MANDATORY, message, NLRI_10, update } from '../wire/hex.ts'
-import { established, freshAddress, peer, RawPeer, reaches, Speakers, statusOf } from './loopback.ts'
+import { established, freshAddress, PORT, peer, RawPeer, reaches, Speakers, statusOf } from './loopback.ts'
 
 const ATTACKER_ASN = 65001
+/** Short, so that a friend that is held up loses its session. Both ends and the attack share one event loop with it. */
+const FRIEND_HOLD_SECONDS = 9
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 /** A speaker with a friend whose session must come through, and an address that the attack comes from. */
 async function world(speakers: Speakers) {
   const [us, friendAddress, attacker] = [freshAddress(), freshAddress(), freshAddress()]
   const target = await speakers.start(us, 65100, {
     neighbors: [
-      peer(friendAddress, 65200, { holdTime: 3 }),
+      peer(friendAddress, 65200, { holdTime: FRIEND_HOLD_SECONDS }),
       peer(attacker, ATTACKER_ASN, { passive: true, gracefulRestart: false }),
     ],
   })
   const friend = await speakers.start(friendAddress, 65200, {
     networks: ['10.200.0.0/16'],
-    neighbors: [peer(us, 65100, { holdTime: 3 })],
+    neighbors: [peer(us, 65100, { holdTime: FRIEND_HOLD_SECONDS })],
   })
   await reaches(target, '10.200.0.0/16', `${friendAddress} [65200] ${friendAddress}`)
   const unharmed = async (): Promise<void> => {
@@ -128,19 +135,19 @@ test('a peer that never reads costs bounded memory, and the others get their rou
   }
   await flood(1)
   await flood(2)
-  globalThis.gc?.()
+  collectGarbage()
   const before = heap()
   for (let round = 3; round < 9; round++) {
     // oxlint-disable-next-line no-await-in-loop -- one flood after the other
     await flood(round)
   }
-  globalThis.gc?.()
+  collectGarbage()
   expect(statusOf(target, attacker).prefixes.ipv4.pending).toBeLessThanOrEqual(20_010)
   // Six more floods would be some 60 MB of UPDATEs in a queue of messages.
-  expect(heap() - before).toBeLessThan(200 * 1024 * 1024)
+  expect(heap() - before).toBeLessThan(30 * 1024 * 1024)
   expect(statusOf(target, friendAddress).prefixes.ipv4.accepted).toBe(20_000)
   await unharmed()
-})
+}, 180_000)
 
 test('a peer that sends an octet at a time, and one that says nothing, hold nobody up', async () => {
   await using speakers = new Speakers()
@@ -164,7 +171,7 @@ test('10,000 connections from strangers are closed at once', async () => {
   let closed = 0
   const one = async (): Promise<void> =>
     new Promise((resolve) => {
-      const socket = connect({ host: us, port: 1790, localAddress: stranger })
+      const socket = connect({ host: us, port: PORT, localAddress: stranger })
       socket.on('error', () => undefined)
       socket.on('close', () => {
         closed++
