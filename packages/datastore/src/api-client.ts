@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { type IncomingMessage, Agent as PlainAgent, request as plainRequest } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
 import { createInterface } from 'node:readline'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -37,7 +37,7 @@ const PAGE_SIZE = 500
 export class ApiClient {
   readonly #config: KubeConfig
   readonly #server: URL
-  #agent: Agent | undefined
+  #agent: Agent | PlainAgent | undefined
 
   constructor(config: KubeConfig) {
     const cluster = config.getCurrentCluster()
@@ -195,13 +195,10 @@ export class ApiClient {
       throw new ApiError(0, undefined, `${method} ${path}: no credentials: ${messageOf(error)}`, { cause: error })
     }
     const { ca, cert, key, rejectUnauthorized } = settings
-    this.#agent ??= new Agent({
-      keepAlive: true,
-      ca,
-      cert,
-      key,
-      ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
-    })
+    const verification = rejectUnauthorized === undefined ? {} : { rejectUnauthorized }
+    this.#agent ??= isPlain(url)
+      ? new PlainAgent({ keepAlive: true })
+      : new Agent({ keepAlive: true, ca, cert, key, ...verification })
     settings.agent = this.#agent
     if (signal !== undefined) settings.signal = signal
     const payload = body === undefined ? undefined : JSON.stringify(body)
@@ -226,6 +223,11 @@ interface SendOptions {
   readonly watch?: boolean
 }
 
+/** Without TLS: a proxy on this host, such as `kubectl proxy`. */
+function isPlain({ protocol }: URL): boolean {
+  return protocol === 'http:'
+}
+
 function exchange(
   url: URL,
   settings: RequestOptions,
@@ -233,7 +235,7 @@ function exchange(
   watch: boolean,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, settings, resolve)
+    const outgoing = (isPlain(url) ? plainRequest : request)(url, settings, resolve)
     const what = `${settings.method} ${url.pathname}`
     outgoing.on('error', (error) =>
       reject(new ApiError(0, undefined, `${what}: ${messageOf(error)}`, { cause: error })),

@@ -79,6 +79,7 @@ export class Allocator {
   async releaseByHandle(handleId: string): Promise<Address[]> {
     const handle = await this.#handles.find(handleId)
     const released: Address[] = []
+    if (handle !== undefined && Object.keys(handle.spec.block).length === 0) await this.#handles.drop(handle)
     for (const text of Object.keys(handle?.spec.block ?? {})) {
       released.push(...(await this.#releaseFrom(Prefix.parse(text), handleId)))
     }

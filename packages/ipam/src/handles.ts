@@ -1,6 +1,6 @@
 import type { IPAMHandle } from '@margay/model'
 import { withRetries } from './retries.ts'
-import { handleName, RECORDS, type RecordStore } from './store.ts'
+import { handleName, isRace, RECORDS, type RecordStore } from './store.ts'
 
 /** The handle records: which blocks hold addresses of a handle, and how many. */
 export class Handles {
@@ -34,6 +34,15 @@ export class Handles {
       const { [cidr]: _, ...block } = handle.spec.block
       await this.#write(handleId, handle, block)
     })
+  }
+
+  /** Deletes a record that counts nothing, unless it counts something by now. */
+  async drop({ metadata: { name, uid, resourceVersion } }: IPAMHandle): Promise<void> {
+    try {
+      await this.#store.delete(RECORDS.handles, { name }, { uid, resourceVersion })
+    } catch (error) {
+      if (!isRace(error)) throw error
+    }
   }
 
   async #write(handleId: string, handle: IPAMHandle | undefined, block: Record<string, number>): Promise<void> {

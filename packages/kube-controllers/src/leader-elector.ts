@@ -2,10 +2,14 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ApiClient, ApiError, type LeaseObject, type Log, RESOURCES } from '@margay/datastore'
 
-const LEASE_SECONDS = 15
-const RENEW_MS = 4_000
-/** Stops leading well before another may begin. */
-const RENEW_DEADLINE_MS = 10_000
+export interface LeaseTiming {
+  readonly leaseMs: number
+  readonly renewMs: number
+  /** Stops leading, without a renewal, well before another may begin. */
+  readonly deadlineMs: number
+}
+
+const DEFAULT_TIMING: LeaseTiming = { leaseMs: 15_000, renewMs: 4_000, deadlineMs: 10_000 }
 
 /**
  * Leads while it holds a Lease (coordination.k8s.io/v1). Others' clocks are not trusted: a lease has run out when it was
@@ -16,10 +20,19 @@ export class LeaderElector {
   readonly #name: { readonly namespace: string; readonly name: string }
   readonly #identity: string
   readonly #log: Log
+  readonly #timing: LeaseTiming
   #observed: { readonly version: string | undefined; readonly at: number } | undefined
   #leading = false
 
-  constructor(options: { client: ApiClient; namespace: string; name: string; identity: string; log: Log }) {
+  constructor(options: {
+    client: ApiClient
+    namespace: string
+    name: string
+    identity: string
+    log: Log
+    timing?: LeaseTiming
+  }) {
+    this.#timing = options.timing ?? DEFAULT_TIMING
     this.#client = options.client
     this.#name = { namespace: options.namespace, name: options.name }
     this.#identity = options.identity
@@ -34,12 +47,12 @@ export class LeaderElector {
   async run(signal: AbortSignal, lead: (signal: AbortSignal) => Promise<void>): Promise<void> {
     while (!signal.aborted) {
       const since = performance.now()
-      if ((await this.#tryAcquire()) === 'mine' && performance.now() - since < RENEW_DEADLINE_MS) {
+      if ((await this.#tryAcquire()) === 'mine' && performance.now() - since < this.#timing.deadlineMs) {
         this.#log.info({ identity: this.#identity }, 'leading')
         await this.#leadOnce(signal, since, lead)
         this.#log.info({ identity: this.#identity }, 'no longer leading')
       }
-      await pause(RENEW_MS * (0.8 + Math.random() * 0.4), signal)
+      await pause(this.#timing.renewMs * (0.8 + Math.random() * 0.4), signal)
     }
   }
 
@@ -65,16 +78,16 @@ export class LeaderElector {
     this.#leading = true
     const work = lead(leading)
     // A renewal that hangs must not put the deadline off.
-    let deadline = setTimeout(() => lost.abort(), since + RENEW_DEADLINE_MS - performance.now())
+    let deadline = setTimeout(() => lost.abort(), since + this.#timing.deadlineMs - performance.now())
     while (!leading.aborted) {
-      await pause(RENEW_MS, leading)
+      await pause(this.#timing.renewMs, leading)
       if (leading.aborted) break
       const begin = performance.now()
       const outcome = await Promise.race([this.#tryAcquire(), whenAborted(leading)])
       if (outcome === 'held') lost.abort()
       if (outcome !== 'mine') continue
       clearTimeout(deadline)
-      deadline = setTimeout(() => lost.abort(), begin + RENEW_DEADLINE_MS - performance.now())
+      deadline = setTimeout(() => lost.abort(), begin + this.#timing.deadlineMs - performance.now())
     }
     clearTimeout(deadline)
     this.#leading = false
@@ -104,7 +117,7 @@ export class LeaderElector {
     const version = metadata.resourceVersion
     if (this.#observed === undefined || this.#observed.version !== version)
       this.#observed = { version, at: performance.now() }
-    return performance.now() - this.#observed.at < (spec.leaseDurationSeconds ?? LEASE_SECONDS) * 1000
+    return performance.now() - this.#observed.at < (spec.leaseDurationSeconds ?? this.#timing.leaseMs / 1000) * 1000
   }
 
   #spec(old: LeaseObject | undefined): LeaseObject['spec'] {
@@ -112,7 +125,7 @@ export class LeaderElector {
     const mine = old?.spec.holderIdentity === this.#identity
     return {
       holderIdentity: this.#identity,
-      leaseDurationSeconds: LEASE_SECONDS,
+      leaseDurationSeconds: Math.ceil(this.#timing.leaseMs / 1000),
       acquireTime: (mine ? old?.spec.acquireTime : undefined) ?? now,
       renewTime: now,
       leaseTransitions: (old?.spec.leaseTransitions ?? 0) + (mine || old === undefined ? 0 : 1),
