@@ -24,10 +24,10 @@ const RETRY_PAUSE_MS = 100
  */
 export async function unmetExpectations(
   expectations: readonly Expectation[],
-  { forgiveLeaks = true }: { forgiveLeaks?: boolean } = {},
+  { forgiveLeaks = true, retryForMs = RETRY_FOR_MS }: { forgiveLeaks?: boolean; retryForMs?: number } = {},
 ): Promise<string[]> {
   let unmet = await unmetOnce(expectations, FIRST_IDLE_MS)
-  const deadline = performance.now() + RETRY_FOR_MS
+  const deadline = performance.now() + retryForMs
   const isFinal = ({ expectation, verdict }: Unmet): boolean =>
     !forgiveLeaks && !expectation.allowed && verdict.kind === 'answered'
   while (unmet.length > 0 && !unmet.some(isFinal) && performance.now() < deadline) {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { KubernetesObject } from '@margay/model'
 import { type RunOptions, runProgram } from './run-program.ts'
 
@@ -123,6 +124,30 @@ export class LabFixture {
     await Promise.all(this.nodes.map(async (node) => syncNode(node, target)))
   }
 
+  /** Resolves when every node has all its BGP sessions, and keeps no route for a peer that has yet to confirm it. */
+  async bgpSettled(timeoutMs = 60_000): Promise<void> {
+    const deadline = performance.now() + timeoutMs
+    for (const node of this.nodes) {
+      for (let why = await this.#unsettled(node); why !== undefined; why = await this.#unsettled(node)) {
+        if (performance.now() > deadline) throw new Error(`BGP on ${node.name}: ${why}`)
+        await delay(100)
+      }
+    }
+  }
+
+  async #unsettled({ api }: LabNode): Promise<string | undefined> {
+    type Peer = { address: string; state: string; gracefulRestart: { retainedFamilies: readonly string[] } }
+    const { peers } = await getJson<{ peers: Peer[] }>(`${api}/api/v1/bgp/peers`)
+    const { inSync } = await getJson<{ inSync: boolean }>(`${api}/api/v1/bgp/routes`)
+    // A session for each family of each other node.
+    const missing = 2 * (this.nodes.length - 1) - peers.length
+    const waiting = peers.filter(
+      (each) => each.state !== 'Established' || each.gracefulRestart.retainedFamilies.length > 0,
+    )
+    if (inSync && missing === 0 && waiting.length === 0) return undefined
+    return `inSync ${inSync}, ${missing} peers missing, ${waiting.map(({ address, state }) => `${address} ${state}`).join(', ')}`
+  }
+
   /** SIGTERM, SIGKILL or start for a node's agent; `start` resolves when the agent is ready. */
   async agent(action: 'stop' | 'kill' | 'start', node: string): Promise<void> {
     await margay(['node', action, '--name', this.name, node])
@@ -132,6 +157,13 @@ export class LabFixture {
   logFile(node: string): string {
     return `/run/margay/labs/${this.name}/logs/${node}.log`
   }
+}
+
+/** What an agent's HTTP API says. */
+export async function getJson<T>(url: string): Promise<T> {
+  const response = await fetch(url)
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`)
+  return (await response.json()) as T
 }
 
 async function syncNode({ name, api }: LabNode, resourceVersion: string): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { Prefix } from '@margay/net'
 import type { Attempt } from './matrix-cluster.ts'
-import { namespace, networkPolicy } from './objects.ts'
+import { namespace, networkPolicy, where } from './objects.ts'
 
 /** What a case may ask of its cluster. */
 interface Addresses {
@@ -39,9 +39,6 @@ export interface MatrixCase {
 type Labels = Record<string, string>
 const all = {}
 const labelled = (matchLabels: Labels): object => ({ matchLabels })
-const where = (key: string, operator: string, ...values: string[]): object => ({
-  matchExpressions: [values.length > 0 ? { key, operator, values } : { key, operator }],
-})
 const pods = (podSelector: object): object => ({ podSelector })
 const namespaces = (namespaceSelector: object): object => ({ namespaceSelector })
 const podsOf = (namespaceSelector: object, podSelector: object): object => ({ namespaceSelector, podSelector })

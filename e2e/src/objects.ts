@@ -32,3 +32,8 @@ export function networkPolicy(key: string, spec: object): object {
   const [ns = '', name = ''] = key.split('/')
   return { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name, namespace: ns }, spec }
 }
+
+/** A label selector of one expression. */
+export function where(key: string, operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist', ...values: string[]): object {
+  return { matchExpressions: [values.length > 0 ? { key, operator, values } : { key, operator }] }
+}
