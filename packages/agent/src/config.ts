@@ -62,10 +62,11 @@ function readHub(reader: EnvironmentReader): HubConfig | undefined {
   const address = reader.text('MARGAY_HUB')
   if (address === undefined) return undefined
   const match = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(address)
-  if (match === null) reader.fail('MARGAY_HUB', 'must be HOST:PORT')
+  const port = Number(match?.[2])
+  if (!(port >= 1 && port <= 65535)) reader.fail('MARGAY_HUB', 'must be HOST:PORT')
   return {
     host: match?.[1] ?? '',
-    port: Number(match?.[2]),
+    port,
     keyFile: reader.file('MARGAY_HUB_KEY_FILE'),
     certFile: reader.file('MARGAY_HUB_CERT_FILE'),
     caFile: reader.file('MARGAY_HUB_CA_FILE'),
