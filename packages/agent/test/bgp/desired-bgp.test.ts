@@ -1,11 +1,4 @@
-import {
-  type BgpPeer,
-  type CalicoObject,
-  DEFAULT_BGP_CONFIGURATION,
-  type Node,
-  parseBgpPeer,
-  parseIPPool,
-} from '@margay/model'
+import { type BgpPeer, DEFAULT_BGP_CONFIGURATION, type Node, parseBgpPeer, parseIPPool } from '@margay/model'
 import { expect, test } from 'vitest'
 import { type BgpInputs, type DesiredPeer, desiredBgp } from '../../src/bgp/desired-bgp.ts'
 
