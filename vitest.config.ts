@@ -20,8 +20,8 @@ export default defineConfig({
         test: {
           name: 'functional',
           include: ['packages/*/test/**/*.fn.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
