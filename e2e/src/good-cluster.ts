@@ -10,6 +10,8 @@ const PORT = 7000
 export class GoodCluster implements AsyncDisposable {
   readonly lab: LabFixture
   readonly #servers = new ProbeServers()
+  #client: RunningPod | undefined
+  #server: RunningPod | undefined
   #processes = ''
   #newPods = 0
 
@@ -24,8 +26,10 @@ export class GoodCluster implements AsyncDisposable {
       pod('good-b', { node: 'node2', labels: { app: 'b' } }),
     ])
     await cluster.lab.waitForPods()
-    const { netns } = await cluster.lab.pod('default/good-b')
-    await cluster.#servers.start(netns, [PORT])
+    const running = await cluster.lab.pods()
+    cluster.#client = named(running, 'good-a')
+    cluster.#server = named(running, 'good-b')
+    await cluster.#servers.start(cluster.#server.netns, [PORT])
     cluster.#processes = await cluster.#startTimes()
     return cluster
   }
@@ -48,7 +52,7 @@ export class GoodCluster implements AsyncDisposable {
       if (!response.ok) complaints.push(`${name}: ${await response.text()}`)
       else await response.body?.cancel()
     }
-    const from = [await this.lab.pod('default/good-a'), ...(await this.#newPodsOnAllNodes())]
+    const from = [...this.#clients(), ...(await this.#newPodsOnAllNodes())]
     complaints.push(...(await this.#traffic(from, true, 'before the policy')))
     const policy = networkPolicy('default/deny-b', { podSelector: { matchLabels: { app: 'b' } }, ingress: [] })
     await this.lab.apply([policy])
@@ -57,18 +61,22 @@ export class GoodCluster implements AsyncDisposable {
     await this.lab.delete([policy])
     await this.lab.sync()
     complaints.push(...(await this.#traffic(from, true, 'after the policy')))
-    await this.lab.kubectl(['delete', 'pods', '--selector', 'new=yes', '--now', '--timeout=60s'])
+    await this.lab.kubectl(['delete', 'pods', '--selector', 'new=yes', '--now', '--wait=false'])
     return complaints
   }
 
   /** Whether good-a reaches good-b, as expected. @returns what is not so */
   async traffic(allowed: boolean): Promise<string[]> {
-    return this.#traffic([await this.lab.pod('default/good-a')], allowed, 'now')
+    return this.#traffic(this.#clients(), allowed, 'now')
   }
 
   /** The processes of an agent or kube-controllers that have run before are others now. */
   async acceptProcesses(): Promise<void> {
     this.#processes = await this.#startTimes()
+  }
+
+  #clients(): RunningPod[] {
+    return this.#client === undefined ? [] : [this.#client]
   }
 
   async #newPodsOnAllNodes(): Promise<RunningPod[]> {
@@ -77,13 +85,13 @@ export class GoodCluster implements AsyncDisposable {
     await this.lab.apply(names.map(({ name, node }) => pod(name, { node, labels: { new: 'yes' } })))
     await this.lab.kubectl(['wait', '--for=condition=Ready', 'pod', '--selector', 'new=yes', '--timeout=60s'])
     await this.lab.sync()
-    return Promise.all(names.map(async ({ name }) => this.lab.pod(`default/${name}`)))
+    const running = await this.lab.pods()
+    return names.map(({ name }) => named(running, name))
   }
 
   async #traffic(from: readonly RunningPod[], allowed: boolean, when: string): Promise<string[]> {
-    const { ips } = await this.lab.pod('default/good-b')
     const expectations = from.flatMap(({ name, netns }) =>
-      ips.map(
+      (this.#server?.ips ?? []).map(
         (address): Expectation => ({
           probe: { netns, protocol: 'TCP', address, port: PORT },
           allowed,
@@ -103,6 +111,12 @@ export class GoodCluster implements AsyncDisposable {
     const metrics = await runIn(fabric, ['wget', '-q', '-O', '-', 'http://127.0.0.1:9094/metrics'])
     return [...(await Promise.all(agents)), `kube-controllers ${startTime(metrics)}`].join(', ')
   }
+}
+
+function named(pods: readonly RunningPod[], name: string): RunningPod {
+  const found = pods.find((each) => each.name === name)
+  if (found === undefined) throw new Error(`there is no pod ${name}`)
+  return found
 }
 
 function startTime(metrics: string): string {
