@@ -14,14 +14,16 @@ export function isNetworkedPod(pod: Pod): boolean {
   return pod.spec.hostNetwork !== true && phase !== 'Succeeded' && phase !== 'Failed'
 }
 
-/** The pod's own addresses: the CNI server's annotation, else the status; without what does not parse. */
+/**
+ * The pod's own addresses: the status, which only the kubelet writes; until it does, the CNI server's annotation. What
+ * does not parse is left out.
+ */
 export function podAddresses(pod: Pod): Address[] {
   if (!isNetworkedPod(pod)) return []
-  const annotated = pod.metadata.annotations?.[POD_IPS_ANNOTATION]
-  const texts =
-    annotated !== undefined && annotated !== ''
-      ? annotated.split(',').map((text) => text.replace(/\/(32|128)$/, ''))
-      : (pod.status?.podIPs?.map(({ ip }) => ip) ?? (pod.status?.podIP === undefined ? [] : [pod.status.podIP]))
+  const { podIPs = [], podIP } = pod.status ?? {}
+  const reported = podIPs.length > 0 ? podIPs.map(({ ip }) => ip) : podIP === undefined ? [] : [podIP]
+  const annotated = (pod.metadata.annotations?.[POD_IPS_ANNOTATION] ?? '').split(',')
+  const texts = reported.length > 0 ? reported : annotated.map((text) => text.replace(/\/(32|128)$/, ''))
   return texts.map((text) => Address.tryParse(text)).filter((address) => address !== undefined)
 }
 
