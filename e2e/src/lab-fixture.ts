@@ -96,7 +96,7 @@ export class LabFixture {
   }
 
   async waitForPods(): Promise<void> {
-    await this.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--all-namespaces', '--timeout=90s'])
+    await this.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--all-namespaces', '--timeout=200s'])
   }
 
   async pods(): Promise<RunningPod[]> {
