@@ -1,7 +1,7 @@
 /** An agent that dies and comes back: nobody notices. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Address } from '@margay/net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type Expectation, unmetExpectations } from './src/expectations.ts'
 import { readRules, readSets, rewrittenRules } from './src/kernel-snapshot.ts'
 import { KernelWatch } from './src/kernel-watch.ts'
@@ -174,6 +174,7 @@ describe("an interface that looks like a pod's and is none", () => {
     const open = await lab.pod('open/open')
     // The lab takes away every namespace that is named like its own.
     const foreign = `mgy-${lab.name}-foreign`
+    onTestFinished(async () => void (await runProgram(['ip', 'netns', 'delete', foreign])))
     await makeForeignHost(foreign, node.netns)
     for (const netns of [open.netns, foreign, node.netns]) await servers.start(netns, [PORT])
     await lab.sync()
