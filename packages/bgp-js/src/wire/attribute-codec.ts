@@ -1,3 +1,4 @@
+import type { Family } from '@margay/net'
 import { BgpMessageError, type Severity } from '../errors.ts'
 import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
@@ -9,6 +10,10 @@ export interface WireSession {
   readonly fourOctetAs: boolean
   /** iBGP. */
   readonly internal: boolean
+  /** Families whose NLRI carry path identifiers, by direction from our end (RFC 7911). */
+  readonly addPath?: { readonly send: readonly Family[]; readonly receive: readonly Family[] }
+  /** IPv4 unicast may come with an IPv6 next hop (RFC 8950). */
+  readonly extendedNextHop?: boolean
 }
 
 /** Attribute flag bits (RFC 4271 §4.3). */
