@@ -14,6 +14,7 @@ import { familyOfKey, type PrefixKey, prefixText } from '../wire/prefix-key.ts'
 import type { RouteUpdate } from '../wire/resolve-update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
+import { parseZoned } from './peer-address.ts'
 import type { Session, SessionEnd } from './session.ts'
 import { StaleRoutes } from './stale-routes.ts'
 import type { SlicedTask } from './work-loop.ts'
@@ -26,7 +27,7 @@ const REIMPORT_SLICE = 256
 interface ActiveSession {
   readonly session: Session
   readonly negotiated: Negotiated
-  readonly importContext: ImportContext
+  importContext: ImportContext
   exporter: RouteExporter
 }
 
@@ -98,26 +99,32 @@ export class PeerRoutes implements SlicedTask {
     this.#context.work.schedule(this)
   }
 
-  /** @returns the family that went over the prefix limit */
-  receive(update: RouteUpdate): Family | undefined {
+  receive(update: RouteUpdate): void {
     const active = this.#active
-    if (active === undefined) return undefined
+    if (active === undefined) return
     for (const problem of update.problems) {
       const fields = { peer: this.#config.address, attribute: problem.code, severity: problem.severity }
       this.#context.log.warn(fields, `malformed attribute: ${problem.message}`)
     }
     for (const { keys } of update.withdrawn) for (const key of keys) this.adjRibIn.withdraw(key)
-    for (const { family, keys, attributes } of update.announced) {
+    for (const { keys, attributes } of update.announced) {
       const received = this.#context.interner.intern(attributes)
       for (const key of keys) this.adjRibIn.announce(key, received, this.#judge(active, key, received))
-      const limit = this.#config.maxPrefixes
-      if (limit !== undefined && this.adjRibIn.counts(family).received > limit) return family
     }
     if (update.endOfRib !== undefined) {
       this.stale.endOfRib(update.endOfRib)
       this.#context.restart.endOfRib(this.#config.address, update.endOfRib)
     }
-    return undefined
+  }
+
+  /** RFC 7313 §4: the peer begins to send all of a family again. */
+  beginRefresh(family: Family): void {
+    this.#context.log.debug({ peer: this.#config.address, family }, 'refresh begins')
+  }
+
+  /** RFC 7313 §4: it is done; what it did not send again is gone. */
+  endRefresh(family: Family): void {
+    this.#context.log.debug({ peer: this.#config.address, family }, 'refresh ends')
   }
 
   /** RFC 2918 §4: the peer wants a family again. */
@@ -142,6 +149,8 @@ export class PeerRoutes implements SlicedTask {
     this.#importPolicy = this.#guarded(config.import)
     const active = this.#active
     if (active === undefined) return
+    const { allowOwnAs, enforceFirstAs } = config
+    active.importContext = { ...active.importContext, allowOwnAs, enforceFirstAs }
     active.exporter = this.#newExporter(active.importContext.localAddress)
     for (const family of active.negotiated.families) {
       this.#out[family].reexport(this.#context.locRib.keys(family))
@@ -289,7 +298,7 @@ export class PeerRoutes implements SlicedTask {
       kind: this.#kind,
       asn,
       routerId: negotiated === undefined ? 0 : ipv4Value(negotiated.peerRouterId),
-      addressValue: Address.parse(address).value,
+      addressValue: parseZoned(address)?.address.value ?? 0n,
       client: routeReflectorClient,
     }
   }
