@@ -3,6 +3,7 @@ import type { Family } from '@margay/net'
 import type { NotificationFields } from '../errors.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import type { LocalEnd, Negotiated } from '../fsm/negotiation.ts'
+import type { PeerKind } from '../fsm/peer-kind.ts'
 import type { SessionState } from '../fsm/state.ts'
 import type { Capability } from '../wire/capabilities/capability.ts'
 import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
@@ -19,7 +20,7 @@ import { canonicalAddress } from './peer-address.ts'
 import { changeEffects } from './peer-changes.ts'
 import { PeerHistory } from './peer-history.ts'
 import { type HoldReason, PeerHolds } from './peer-holds.ts'
-import { localAsnFor } from './peer-kind.ts'
+import { localAsnFor, peerKind } from './peer-kind.ts'
 import { PeerRoutes } from './peer-routes.ts'
 import type { Clock, ClockTimer, SocketOptions } from './ports.ts'
 import { crossingFields, limitNotification, PrefixLimits } from './prefix-limits.ts'
@@ -81,6 +82,11 @@ export class Peer implements SessionHost {
 
   get config(): ResolvedPeer {
     return this.#config
+  }
+
+  /** What the peer is to us, by the AS that it has or is said to have. */
+  get kind(): PeerKind {
+    return peerKind(this.#context.config, this.#config)
   }
 
   get session(): Session {
