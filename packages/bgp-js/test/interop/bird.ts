@@ -72,8 +72,9 @@ filter mark {
   accept;
 }
 protocol bgp margay {
-  local ${link.theirs[transport]} as ${setup.asn};
-  neighbor ${link.ours[transport]} as ${setup.ourAsn};
+  local ${setup.neighbor === undefined ? link.theirs[transport] : ''} as ${setup.asn};
+  neighbor ${setup.neighbor ?? link.ours[transport]} as ${setup.ourAsn};
+  ${setup.extra ?? ''}
   graceful restart on;
   connect delay time 1; connect retry time 2; error wait time 1, 2;
   ipv4 { import all; export filter mark; next hop address ${link.theirs.ipv4}; };

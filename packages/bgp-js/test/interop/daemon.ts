@@ -16,6 +16,10 @@ export interface DaemonSetup {
   readonly networks: readonly string[]
   /** What the session runs over; default IPv4. Only BIRD's driver knows the other one. */
   readonly transport?: 'ipv4' | 'ipv6'
+  /** Whom to dial instead, a link-local address with its zone; BIRD's driver alone. */
+  readonly neighbor?: string
+  /** More options of the session, in BIRD's words. */
+  readonly extra?: string
 }
 
 /** A route as the daemon shows it, as text to search in. */

@@ -1,5 +1,5 @@
 // Runs one speaker and does what its parent asks over IPC. The tests kill it the hard way.
-import { type Log, type RoutesQuery, runSpeaker } from '../../src/index.ts'
+import { type Log, type NeighborDiscoveryPort, type RoutesQuery, runSpeaker } from '../../src/index.ts'
 
 /** What the parent may ask. */
 export type SpeakerRequest =
@@ -17,7 +17,16 @@ const line =
   }
 const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 
-const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), { log })
+// By interface, who is at the other end of its link.
+const neighbors = JSON.parse(process.argv[3] ?? '{}') as Record<string, string>
+const neighborDiscovery: NeighborDiscoveryPort = {
+  watch: (name, onNeighbor) => {
+    setImmediate(() => onNeighbor(neighbors[name]))
+    return () => undefined
+  },
+}
+
+const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), { log, neighborDiscovery })
 const { speaker } = running
 
 async function answer(request: SpeakerRequest): Promise<unknown> {
