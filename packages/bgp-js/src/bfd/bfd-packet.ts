@@ -1,5 +1,5 @@
 /** States in the order of their codes (RFC 5880 §4.1). */
-export const BFD_STATES = ['AdminDown', 'Down', 'Init', 'Up'] as const
+const BFD_STATES = ['AdminDown', 'Down', 'Init', 'Up'] as const
 export type BfdState = (typeof BFD_STATES)[number]
 
 /** Diagnostics in the order of their codes (RFC 5880 §4.1). */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { BFD_STATES, type BfdPacket, decodeBfdPacket, encodeBfdPacket } from '../../src/bfd/bfd-packet.ts'
+import { type BfdPacket, decodeBfdPacket, encodeBfdPacket } from '../../src/bfd/bfd-packet.ts'
 import { hex, toHex } from '../wire/hex.ts'
 
 const GOLDEN = `
@@ -82,7 +82,7 @@ const discriminator = fc.integer({ min: 1, max: 0xffffffff })
 test('what is encoded is decoded', () => {
   const packets = fc.record({
     diagnostic: fc.nat(31),
-    state: fc.constantFrom(...BFD_STATES),
+    state: fc.constantFrom('AdminDown' as const, 'Down' as const, 'Init' as const, 'Up' as const),
     poll: fc.boolean(),
     final: fc.boolean(),
     controlPlaneIndependent: fc.boolean(),

@@ -220,7 +220,8 @@ describe.for([
 
     const busy = performance.now() + 1000
     while (performance.now() < busy);
-    expect((await end.service.sessions()).map(({ state, flaps }) => [state, flaps])).toEqual(pairs.map(() => ['Up', 0]))
+    const steady = (await end.service.sessions()).map(({ state, flaps }) => [state, flaps])
+    expect(steady, JSON.stringify([...end.changes])).toEqual(pairs.map(() => ['Up', 0]))
 
     const at = cut(star)
     for (const id of ids) {
