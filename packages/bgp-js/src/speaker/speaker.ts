@@ -317,11 +317,26 @@ export class Speaker {
     }
   }
 
+  /** The lowest TTL is each connection's own. @returns false when the port refused, and the connection is closed */
+  #applyToAccepted(socket: Socket, peer: Peer): boolean {
+    const options = peer.socketOptions()
+    const { fd } = (socket as Socket & { _handle?: { fd?: number } | null })._handle ?? {}
+    if (options === undefined || fd === undefined) return true
+    try {
+      this.#ports.socketOptions?.apply(fd, options)
+      return true
+    } catch (error) {
+      this.#log.error({ peer: peer.config.address, error: String(error) }, 'socket options of a connection refused')
+      refuse(socket)
+      return false
+    }
+  }
+
   #accept(socket: Socket): void {
     const address = Address.tryParse(plainAddress(socket.remoteAddress ?? ''))?.toString()
     const peer = address === undefined ? undefined : this.#peers.get(address)
     if (peer !== undefined && this.#running) {
-      peer.accept(socket)
+      if (this.#applyToAccepted(socket, peer)) peer.accept(socket)
       return
     }
     refuse(socket)
