@@ -1,9 +1,7 @@
+import type { BgpRole } from '../wire/capabilities/role.ts'
 import { type AsPathSegment, type PathAttributes, WellKnownCommunity } from '../wire/path-attributes.ts'
 import { type LocalAs, prependAs } from './as-path.ts'
 import type { PeerKind } from './path.ts'
-
-/** BGP role of this end of a session (RFC 9234 §4): `provider` means that the peer is our customer. */
-export type BgpRole = 'provider' | 'customer' | 'peer' | 'rs' | 'rs-client'
 
 /** What import has to know of the session that a route came over. */
 export interface ImportContext {
@@ -17,10 +15,11 @@ export interface ImportContext {
   readonly allowOwnAs: number
   readonly enforceFirstAs: boolean
   /** AS that this session shows instead of our own. */
-  readonly localAs?: LocalAs
+  readonly localAs?: LocalAs | undefined
   /** AS of the whole confederation that we are a member of (RFC 5065). */
-  readonly confederationId?: number
-  readonly role?: BgpRole
+  readonly confederationId?: number | undefined
+  /** Our role towards the peer (RFC 9234 §4): `provider` means that it is our customer. */
+  readonly role?: BgpRole | undefined
 }
 
 /** Every reason for which a received route is not used. */

@@ -35,12 +35,18 @@ test('LazyTimer: pushed back it fires later, pulled in it fires sooner, stopped 
 const both: readonly Family[] = [4, 6]
 const negotiated = (more: Partial<Negotiated> = {}, families = both, restarting = false): Negotiated => ({
   wire: { fourOctetAs: true, internal: false },
+  kind: 'external',
   families: both,
   holdTimeSeconds: 90,
   keepaliveSeconds: 30,
   peerRouterId: '1.1.1.1',
   peerAsn: 1,
   routeRefresh: true,
+  enhancedRefresh: false,
+  addPath: { send: [], receive: [] },
+  extendedNextHop: false,
+  peerRole: undefined,
+  peerLongLived: [],
   maxOctets: 4096,
   peerGracefulRestart: {
     name: 'gracefulRestart',
