@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:c
 import { mkdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { usageOf } from './process-usage.ts'
 
 const SOURCE = fileURLToPath(new URL('blaster.c', import.meta.url))
 const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/margay/bench', import.meta.url))
@@ -56,6 +57,11 @@ export class Blaster implements Disposable {
     })
     this.#child.on('exit', (code, signal) => this.#fail(new Error(`the load generator ended: ${code ?? signal}`)))
     this.#child.stdin.on('error', (error) => this.#fail(error))
+  }
+
+  /** CPU that it has used so far, seconds: to see that the load is not the bottleneck. */
+  get cpuSeconds(): number {
+    return this.#child.pid === undefined ? 0 : usageOf(this.#child.pid).cpuSeconds
   }
 
   /** What it said on stderr: NOTIFICATIONs received. */

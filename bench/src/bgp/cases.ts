@@ -17,6 +17,7 @@ import {
 } from './bench-case.ts'
 
 const FANIN_PEERS = 10
+const SETTLE_ATTEMPTS = 120
 const MESH_PEERS = 200
 const ROUTES_PER_MESH_PEER = 250
 const REFLECTOR_CLIENTS = 200
@@ -41,7 +42,7 @@ export function relay(name: string, prefixes: number): BenchCase {
   }
 }
 
-/** Ten external peers give the same table, each with a longer path than the one before; one takes. */
+/** Ten external peers give the same table, each with a shorter path than the one before; one takes. */
 export function fanin(prefixes: number): BenchCase {
   const sets = attributeSets(prefixes)
   return {
@@ -49,17 +50,15 @@ export function fanin(prefixes: number): BenchCase {
     setup: setupOf(peers(FANIN_PEERS + 1, (id) => 65_001 + id)),
     measure: async (stage) => {
       introduce(stage)
-      for (let id = 0; id < FANIN_PEERS; id++) feed(stage, id, { first: 0, count: prefixes, sets }, id)
+      for (let id = 0; id < FANIN_PEERS; id++)
+        feed(stage, id, { first: 0, count: prefixes, sets }, FANIN_PEERS - 1 - id)
       receive(stage, FANIN_PEERS, prefixes, sets)
       await bringUp(stage)
       const before = stage.daemon.usage().cpuSeconds
       const { begin, seconds } = await transfer(stage, 'announce', prefixes)
-      const settledSeconds = await settled(stage, begin)
+      const settledSeconds = await untilBest(stage, begin, prefixes)
       const usage = stage.daemon.usage()
       await checkReceivers(stage, [FANIN_PEERS], prefixes)
-      const best = (await stage.blaster.stats())[FANIN_PEERS]
-      // Our AS, the first peer's, the origin.
-      if (best?.shortestPath !== 3 || best.withShortestPath !== prefixes) throw new Error('not the shortest paths')
       const withdrawn = await transfer(stage, 'withdraw', 0)
       return {
         seconds,
@@ -70,6 +69,19 @@ export function fanin(prefixes: number): BenchCase {
       }
     },
   }
+}
+
+/** Seconds until the last UPDATE, when the receiver holds the best path of every prefix. @throws when it never does */
+async function untilBest(stage: Stage, begin: number, prefixes: number): Promise<number> {
+  for (let attempt = 0; attempt < SETTLE_ATTEMPTS; attempt++) {
+    // oxlint-disable-next-line no-await-in-loop -- a slow speaker may pause
+    const seconds = await settled(stage, begin)
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    const receiver = (await stage.blaster.stats())[FANIN_PEERS]
+    // Our AS, the last peer's, the origin.
+    if (receiver?.shortestPath === 3 && receiver.withShortestPath === prefixes) return seconds
+  }
+  throw new Error('the receiver does not hold the shortest paths')
 }
 
 /** Internal peers with routes of their own; an external one shows that they are all held. */
@@ -131,11 +143,18 @@ export function idle(): BenchCase {
 }
 
 async function announceAndWithdraw(stage: Stage, receivers: readonly number[], prefixes: number): Promise<Figures> {
-  const before = stage.daemon.usage().cpuSeconds
+  const [before, loadBefore] = [stage.daemon.usage().cpuSeconds, stage.blaster.cpuSeconds]
   const { seconds } = await transfer(stage, 'announce', prefixes)
   const { cpuSeconds } = stage.daemon.usage()
+  const loadCpuSeconds = stage.blaster.cpuSeconds - loadBefore
   await checkReceivers(stage, receivers, prefixes)
   const withdrawn = await transfer(stage, 'withdraw', 0)
   const { peakRssMb } = stage.daemon.usage()
-  return { seconds, cpuSeconds: cpuSeconds - before, peakRssMb, withdrawSeconds: withdrawn.seconds }
+  return {
+    seconds,
+    cpuSeconds: cpuSeconds - before,
+    loadCpuSeconds,
+    peakRssMb,
+    withdrawSeconds: withdrawn.seconds,
+  }
 }
