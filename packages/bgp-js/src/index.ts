@@ -37,10 +37,29 @@ export {
   parseLargeCommunity,
   type RouteAttributes,
 } from './rib/route-attributes.ts'
-export type { GracefulRestartConfig, ListenConfig, PeerConfig, SpeakerConfig } from './speaker/config.ts'
+export type {
+  AddPathConfig,
+  ConfederationConfig,
+  DynamicNeighborsConfig,
+  GracefulRestartConfig,
+  ListenConfig,
+  MaxPrefixesConfig,
+  PeerConfig,
+  PrefixLimitConfig,
+  SessionConfig,
+  SpeakerConfig,
+} from './speaker/config.ts'
 export type { SpeakerEvent } from './speaker/context.ts'
 export type { OriginatedRoute } from './speaker/originated-routes.ts'
-export type { Clock, ClockTimer, Log, SocketOptions, SocketOptionsPort, SpeakerPorts } from './speaker/ports.ts'
+export type {
+  Clock,
+  ClockTimer,
+  Log,
+  NeighborDiscoveryPort,
+  SocketOptions,
+  SocketOptionsPort,
+  SpeakerPorts,
+} from './speaker/ports.ts'
 export type {
   AdjRibInView,
   AdjRibOutView,
@@ -54,4 +73,5 @@ export type { SessionError } from './speaker/session-error.ts'
 export { createSpeaker, type Speaker, type StopOptions } from './speaker/speaker.ts'
 export type { PeerStatus, PrefixCounts } from './speaker/status.ts'
 export type { FamilyName } from './wire/address-family.ts'
+export type { BgpRole } from './wire/capabilities/role.ts'
 export type { AsPathSegment, LargeCommunity, PathAttributes } from './wire/path-attributes.ts'

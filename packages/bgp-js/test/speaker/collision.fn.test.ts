@@ -4,6 +4,7 @@ import { established, freshAddress, peer, RawListener, RawPeer, Speakers, status
 import { ManualClock } from './manual-clock.ts'
 
 const ASN = 65002
+const HOLD_BACK_MS = 1000
 
 /** A speaker in the middle of a collision: `outgoing` it dialed, `incoming` the peer did; nobody has sent an OPEN yet. */
 async function collision(speakers: Speakers, listener: RawListener, us: string, them: string) {
@@ -61,7 +62,10 @@ test('an outgoing connection that lost does not dial again', async () => {
   await using listener = await RawListener.on(them)
   const { clock, speaker, outgoing, incoming } = await collision(speakers, listener, us, them)
   using _ = incoming
-  await incoming.establish(them, ASN)
+  const isUp = incoming.establish(them, ASN)
+  // The peer never answers on the connection that we dialed: its own waits a second for that.
+  clock.advance(HOLD_BACK_MS)
+  await isUp
   await established(speaker, them)
   expect(await outgoing.gets('notification')).toMatchObject({ code: 6, subcode: 7 })
   clock.advance(60_000)
