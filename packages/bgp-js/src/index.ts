@@ -57,7 +57,15 @@ export {
 export type { GracefulRestartConfig, ListenConfig, PeerConfig, SpeakerConfig } from './speaker/config.ts'
 export type { SpeakerEvent } from './speaker/context.ts'
 export type { OriginatedRoute } from './speaker/originated-routes.ts'
-export type { Clock, ClockTimer, Log, SocketOptions, SocketOptionsPort, SpeakerPorts } from './speaker/ports.ts'
+export type {
+  Clock,
+  ClockTimer,
+  Log,
+  NeighborDiscoveryPort,
+  SocketOptions,
+  SocketOptionsPort,
+  SpeakerPorts,
+} from './speaker/ports.ts'
 export type {
   AdjRibInView,
   AdjRibOutView,

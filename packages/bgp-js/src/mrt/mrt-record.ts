@@ -26,7 +26,7 @@ export const MRT_HEADER_OCTETS = 12
 
 /** Codes of states as RFC 6396 §4.4.1 numbers them. */
 export const MRT_STATES = ['Idle', 'Connect', 'Active', 'OpenSent', 'OpenConfirm', 'Established'] as const
-export type MrtState = (typeof MRT_STATES)[number]
+type MrtState = (typeof MRT_STATES)[number]
 
 /** The two ends of a session. */
 export interface MrtSession {
