@@ -1,7 +1,6 @@
 import { type Family, Prefix, PrefixTrie } from '@margay/net'
 import type { PathAttributes } from '../wire/path-attributes.ts'
-import { familyOfKey, type PrefixKey, prefixText } from '../wire/prefix-key.ts'
-import type { PathSource } from './path.ts'
+import type { PeerKind } from './path.ts'
 
 /** A route as a policy sees it. */
 export interface PolicyRoute {
@@ -10,7 +9,7 @@ export interface PolicyRoute {
   readonly prefix: string
   readonly attributes: PathAttributes
   /** Where this speaker has it from. */
-  readonly source: 'local' | 'external' | 'internal'
+  readonly source: 'local' | PeerKind
   readonly sourceAddress: string
 }
 
@@ -42,36 +41,21 @@ export interface PrefixListPolicy {
   readonly default?: 'accept' | 'reject'
 }
 
-/** A {@link PolicyRoute} over a table entry; the text of the prefix is made when it is asked for. */
-export class RouteView implements PolicyRoute {
-  readonly #key: PrefixKey
-  readonly attributes: PathAttributes
-  readonly source: PolicyRoute['source']
-  readonly sourceAddress: string
-
-  constructor(key: PrefixKey, attributes: PathAttributes, source: PathSource) {
-    this.#key = key
-    this.attributes = attributes
-    this.source = source.kind
-    this.sourceAddress = source.id
-  }
-
-  get key(): PrefixKey {
-    return this.#key
-  }
-
-  get family(): Family {
-    return familyOfKey(this.#key)
-  }
-
-  get prefix(): string {
-    return prefixText(this.#key)
-  }
+/** A policy ready for use. */
+export interface CompiledPolicy {
+  /** False: all routes with the same attributes from the same source get the same answer. */
+  readonly dependsOnPrefix: boolean
+  /** @returns attributes to go on with, the same object when nothing changed; undefined to refuse the route */
+  evaluate(route: PolicyRoute, peer: PolicyPeer): PathAttributes | undefined
 }
 
 /** @throws {AddressError} for a rule whose prefix is none */
-export function compilePolicy(policy: RoutePolicy | PrefixListPolicy): RoutePolicy {
-  if (typeof policy === 'function') return policy
+export function compilePolicy(policy: RoutePolicy | PrefixListPolicy): CompiledPolicy {
+  const decide = typeof policy === 'function' ? policy : prefixListPolicy(policy)
+  return { dependsOnPrefix: true, evaluate: (route, peer) => decide(route, peer)?.attributes }
+}
+
+function prefixListPolicy(policy: PrefixListPolicy): RoutePolicy {
   const trie = new PrefixTrie<{ rule: PrefixRule; order: number; length: number }[]>()
   for (const [order, rule] of policy.rules.entries()) {
     const prefix = Prefix.parse(rule.prefix)

@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { openNetns, withNetns } from '@margay/netlink'
 import { openDatagramSocket } from '@margay/sockets'
 import { describe, expect, test } from 'vitest'
@@ -174,6 +175,33 @@ test('strangers cost a counter; packets from farther than the link are dropped b
   await eventually('all three counted', async () => (await one.service.discarded()).badLength === 1)
   expect(await one.service.discarded()).toMatchObject({ unknownPeer: 1, unknownDiscriminator: 1, badLength: 1 })
   expect(await one.service.sessions()).toMatchObject([{ remote: '10.9.1.77', state: 'Down', received: 0 }])
+})
+
+test('a flood of well-formed packets from a stranger on the link does not end a session', async () => {
+  using star = new NamespaceStar(1)
+  const link = linkOf(star)
+  const stranger = '10.9.1.77'
+  execFileSync('ip', ['-n', link.namespace, 'addr', 'add', `${stranger}/24`, 'dev', 'up0'])
+  await using one = new End(star.ours)
+  await using two = new End(link.namespace)
+  one.add({ local: link.ours.ipv4, remote: link.theirs.ipv4 })
+  two.add({ local: link.theirs.ipv4, remote: link.ours.ipv4 })
+  await one.settled()
+  await two.settled()
+  const flood = `
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+s.bind(('${stranger}', 0))
+packet = bytes.fromhex('204003180000000900000000000f42400000c35000000000')
+end = time.time() + 1
+while time.time() < end:
+    for _ in range(100): s.sendto(packet, ('${link.ours.ipv4}', 3784))
+`
+  const child = spawn('ip', ['netns', 'exec', link.namespace, 'python3', '-c', flood], { stdio: 'ignore' })
+  expect(await once(child, 'exit')).toEqual([0, null])
+  expect((await one.service.discarded()).unknownPeer).toBeGreaterThan(1000)
+  for (const { service } of [one, two]) expect(await service.sessions()).toMatchObject([{ state: 'Up', flaps: 0 }])
 })
 
 test('a session that can not be is refused by name', async () => {
