@@ -61,7 +61,6 @@ export type {
   Clock,
   ClockTimer,
   Log,
-  NeighborDiscoveryPort,
   SocketOptions,
   SocketOptionsPort,
   SpeakerPorts,

@@ -121,9 +121,30 @@ export class RouterDiscovery implements Disposable {
 
 /** The port `neighborDiscovery` of bgp-js on Linux. */
 export const linuxNeighborDiscovery = {
-  /** @returns a function that ends it @throws {SocketError} */
-  watch(device: string, listener: NeighborListener): () => void {
-    const discovery = new RouterDiscovery(device, listener)
+  /**
+   * Calls `onNeighbor` with the link-local address of the router at the other end whenever it is another one; undefined
+   * when it is gone. Of several routers on a link the one that was found last counts.
+   * @returns a function that ends it @throws {SocketError}
+   */
+  watch(device: string, onNeighbor: (address: string | undefined) => void): () => void {
+    const known = new Set<string>()
+    let current: string | undefined
+    const settle = (): void => {
+      const latest = [...known].at(-1)
+      if (latest === current) return
+      current = latest
+      onNeighbor(latest)
+    }
+    const discovery = new RouterDiscovery(device, {
+      onNeighbor: (address) => {
+        known.add(address)
+        settle()
+      },
+      onLost: (address) => {
+        known.delete(address)
+        settle()
+      },
+    })
     return () => discovery[Symbol.dispose]()
   },
 } as const

@@ -39,12 +39,6 @@ export interface SocketOptionsPort {
   apply(fd: number, options: SocketOptions): void
 }
 
-/** Finds the routers at the other end of a link, for peering over interfaces without addresses of their own. */
-export interface NeighborDiscoveryPort {
-  /** `onNeighbor` and `onLost` get link-local addresses. @returns a function that ends it */
-  watch(device: string, listener: { onNeighbor(address: string): void; onLost?(address: string): void }): () => void
-}
-
 /** What the speaker asks of its surroundings; all of it has a default. */
 export interface SpeakerPorts {
   readonly clock?: Clock

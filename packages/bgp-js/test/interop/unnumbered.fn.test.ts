@@ -4,7 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { listenIn, openNetns, withNetns } from '@margay/netlink'
-import { linuxNeighborDiscovery, type NeighborListener } from '@margay/sockets'
+import { linuxNeighborDiscovery } from '@margay/sockets'
 import { expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
 import { type Link, NamespaceStar } from './namespace-pair.ts'
@@ -60,9 +60,9 @@ const linkLocal = async (namespace: string, device: string): Promise<string> =>
     return link?.addr_info.find(({ scope, tentative }) => scope === 'link' && tentative !== true)?.local
   })
 
-function watch(namespace: string, device: string, listener: NeighborListener): () => void {
+function watch(namespace: string, device: string, found: (string | undefined)[]): () => void {
   using netns = openNetns(namespace)
-  return withNetns(netns, () => linuxNeighborDiscovery.watch(device, listener))
+  return withNetns(netns, () => linuxNeighborDiscovery.watch(device, (address) => found.push(address)))
 }
 
 test('FRR finds us and we find FRR on a link without addresses; its OPEN comes over link-local', async () => {
@@ -76,8 +76,8 @@ test('FRR finds us and we find FRR on a link without addresses; its OPEN comes o
   const connected = once(server, 'connection')
   await listenIn(star.ours, server, { host: '::', port: 179 })
 
-  const found: string[] = []
-  const stop = watch(star.ours, 'p1', { onNeighbor: (address) => found.push(address) })
+  const found: (string | undefined)[] = []
+  const stop = watch(star.ours, 'p1', found)
   try {
     await eventually('we find it', async () => found.length > 0, { describe: async () => frr.log })
     expect(found).toEqual([theirs])
@@ -101,8 +101,8 @@ test('two of us find each other; what comes from farther than the link, or is ma
   const link = star.links[0] as Link
   const theirs = await linkLocal(link.namespace, 'up0')
   const ours = await linkLocal(star.ours, 'p1')
-  const found: string[] = []
-  const stops = [watch(star.ours, 'p1', { onNeighbor: (address) => found.push(address) })]
+  const found: (string | undefined)[] = []
+  const stops = [watch(star.ours, 'p1', found)]
   try {
     // From other addresses, so that each would be a neighbor of its own.
     const bad = [
@@ -130,8 +130,8 @@ for one in json.loads(sys.argv[1]):
     address('add')
     execFileSync('ip', ['netns', 'exec', link.namespace, 'python3', '-c', script, JSON.stringify(bad)])
     address('del')
-    const foundThere: string[] = []
-    stops.push(watch(link.namespace, 'up0', { onNeighbor: (address) => foundThere.push(address) }))
+    const foundThere: (string | undefined)[] = []
+    stops.push(watch(link.namespace, 'up0', foundThere))
     await eventually('found here', async () => found.length > 0)
     await eventually('found there', async () => foundThere.length > 0)
     // What is bad came first.
