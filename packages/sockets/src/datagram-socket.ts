@@ -54,3 +54,6 @@ function scopeOf(address: Address, device: string | undefined): number {
   if (index === 0) throw SocketError.badInput('bind', `there is no interface ${device}`)
   return index
 }
+
+/** The port `sockets` of bgp-js's BFD service on Linux. */
+export const linuxBfdSockets = { open: openDatagramSocket } as const

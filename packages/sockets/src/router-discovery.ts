@@ -32,6 +32,12 @@ export interface NeighborListener {
   onLost?(address: string): void
 }
 
+/** Times other than the usual ones, for tests. */
+export interface RouterDiscoveryTimes {
+  readonly advertiseMs?: number
+  readonly lostMs?: number
+}
+
 /**
  * Finds the routers at the other end of a link and lets them find us, for BGP over unnumbered interfaces: listens to
  * router advertisements (RFC 4861 §6.1.2) and sends our own, with router lifetime 0 so that no host takes us for its
@@ -45,13 +51,17 @@ export class RouterDiscovery implements Disposable {
   readonly #timer: NodeJS.Timeout
   readonly #buffer = new Uint8Array(PACKET_OCTETS)
   readonly #source = new Uint8Array(28)
+  readonly #advertiseMs: number
+  readonly #lostMs: number
   #advertisedAt = Number.NEGATIVE_INFINITY
   #isAdvertisementDue = true
   #closed = false
 
   /** In the network namespace of the calling thread. @throws {SocketError} */
-  constructor(device: string, listener: NeighborListener) {
+  constructor(device: string, listener: NeighborListener, times: RouterDiscoveryTimes = {}) {
     this.#listener = listener
+    this.#advertiseMs = times.advertiseMs ?? ADVERTISE_MS
+    this.#lostMs = times.lostMs ?? LOST_MS
     this.#index = sys.ifNameToIndex(device)
     if (this.#index === 0) throw SocketError.badInput('if_nametoindex', `there is no interface ${device}`)
     this.#fd = openIcmpSocket(device, this.#index)
@@ -102,7 +112,7 @@ export class RouterDiscovery implements Disposable {
 
   #forgetLost(now: number): void {
     for (const [address, heardAt] of this.#neighbors) {
-      if (now - heardAt < LOST_MS) continue
+      if (now - heardAt < this.#lostMs) continue
       this.#neighbors.delete(address)
       this.#listener.onLost?.(address)
     }
@@ -110,7 +120,11 @@ export class RouterDiscovery implements Disposable {
 
   #advertiseIfDue(now: number): void {
     const since = now - this.#advertisedAt
-    if (since < MIN_ADVERTISE_MS || (since < ADVERTISE_MS && !this.#isAdvertisementDue)) return
+    if (
+      since < Math.min(MIN_ADVERTISE_MS, this.#advertiseMs) ||
+      (since < this.#advertiseMs && !this.#isAdvertisementDue)
+    )
+      return
     this.#advertisedAt = now
     this.#isAdvertisementDue = false
     const destination = socketAddress(ALL_NODES, 0, this.#index)
@@ -126,7 +140,11 @@ export const linuxNeighborDiscovery = {
    * when it is gone. Of several routers on a link the one that was found last counts.
    * @returns a function that ends it @throws {SocketError}
    */
-  watch(device: string, onNeighbor: (address: string | undefined) => void): () => void {
+  watch(
+    device: string,
+    onNeighbor: (address: string | undefined) => void,
+    times: RouterDiscoveryTimes = {},
+  ): () => void {
     const known = new Set<string>()
     let current: string | undefined
     const settle = (): void => {
@@ -135,7 +153,7 @@ export const linuxNeighborDiscovery = {
       current = latest
       onNeighbor(latest)
     }
-    const discovery = new RouterDiscovery(device, {
+    const listener: NeighborListener = {
       onNeighbor: (address) => {
         known.add(address)
         settle()
@@ -144,7 +162,8 @@ export const linuxNeighborDiscovery = {
         known.delete(address)
         settle()
       },
-    })
+    }
+    const discovery = new RouterDiscovery(device, listener, times)
     return () => discovery[Symbol.dispose]()
   },
 } as const

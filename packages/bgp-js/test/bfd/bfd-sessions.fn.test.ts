@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { openNetns, withNetns } from '@margay/netlink'
-import { openDatagramSocket } from '@margay/sockets'
+import { linuxBfdSockets, openDatagramSocket } from '@margay/sockets'
 import { describe, expect, test } from 'vitest'
 import { type BfdService, type BfdSessionConfig, type BfdStateChange, createBfdService } from '../../src/index.ts'
 import { eventually } from '../interop/eventually.ts'
@@ -23,7 +23,7 @@ class End implements AsyncDisposable {
       sockets: {
         open: (options) => {
           using netns = openNetns(namespace)
-          return withNetns(netns, () => openDatagramSocket(options))
+          return withNetns(netns, () => linuxBfdSockets.open(options))
         },
       },
     })
@@ -91,6 +91,24 @@ test.for(['ipv4', 'ipv6'] as const)('two services over %s: up, and both see a cu
     remoteDiscriminator: 0,
     transmitIntervalMs: 1000,
   })
+})
+
+test('two services over link-local addresses', async () => {
+  using star = new NamespaceStar(1)
+  const link = linkOf(star)
+  for (const [namespace, device, address] of [
+    [star.ours, 'p1', 'fe80::9:2'],
+    [link.namespace, 'up0', 'fe80::9:1'],
+  ] as const) {
+    execFileSync('ip', ['-n', namespace, 'addr', 'add', `${address}/64`, 'dev', device, 'nodad'])
+  }
+  await using one = new End(star.ours)
+  await using two = new End(link.namespace)
+  one.add({ local: 'fe80::9:2', remote: 'fe80::9:1', interface: 'p1' })
+  two.add({ local: 'fe80::9:1', remote: 'fe80::9:2', interface: 'up0' })
+  await one.settled()
+  await two.settled()
+  expect(() => one.add({ local: 'fe80::9:2', remote: 'fe80::9:3' })).toThrow('interface must be given')
 })
 
 test('a main thread that is busy for a second is no reason for an alarm at 50 ms × 3', async () => {

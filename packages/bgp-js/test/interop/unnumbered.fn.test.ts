@@ -4,7 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { listenIn, openNetns, withNetns } from '@margay/netlink'
-import { linuxNeighborDiscovery } from '@margay/sockets'
+import { linuxNeighborDiscovery, type RouterDiscoveryTimes } from '@margay/sockets'
 import { expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
 import { type Link, NamespaceStar } from './namespace-pair.ts'
@@ -60,9 +60,14 @@ const linkLocal = async (namespace: string, device: string): Promise<string> =>
     return link?.addr_info.find(({ scope, tentative }) => scope === 'link' && tentative !== true)?.local
   })
 
-function watch(namespace: string, device: string, found: (string | undefined)[]): () => void {
+function watch(
+  namespace: string,
+  device: string,
+  found: (string | undefined)[],
+  times: RouterDiscoveryTimes = {},
+): () => void {
   using netns = openNetns(namespace)
-  return withNetns(netns, () => linuxNeighborDiscovery.watch(device, (address) => found.push(address)))
+  return withNetns(netns, () => linuxNeighborDiscovery.watch(device, (address) => found.push(address), times))
 }
 
 test('FRR finds us and we find FRR on a link without addresses; its OPEN comes over link-local', async () => {
@@ -139,5 +144,27 @@ for one in json.loads(sys.argv[1]):
     expect(foundThere).toEqual([ours])
   } finally {
     for (const stop of stops) stop()
+  }
+})
+
+test('a router that falls silent is gone, and found again', async () => {
+  using star = new NamespaceStar(1)
+  const link = star.links[0] as Link
+  const theirs = await linkLocal(link.namespace, 'up0')
+  await linkLocal(star.ours, 'p1')
+  const found: (string | undefined)[] = []
+  const stop = watch(star.ours, 'p1', found, { lostMs: 1000 })
+  const times = { advertiseMs: 200 }
+  try {
+    const silence = watch(link.namespace, 'up0', [], times)
+    await eventually('found', async () => found.length === 1)
+    silence()
+    await eventually('gone', async () => found.length === 2)
+    const again = watch(link.namespace, 'up0', [], times)
+    await eventually('found again', async () => found.length === 3)
+    again()
+    expect(found).toEqual([theirs, undefined, theirs])
+  } finally {
+    stop()
   }
 })
