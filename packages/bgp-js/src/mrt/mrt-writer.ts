@@ -1,6 +1,7 @@
 import { Prefix } from '@margay/net'
 import { ByteWriter } from '../wire/byte-writer.ts'
 import { addressOctets } from '../wire/ip-text.ts'
+import { withoutZone } from '../wire/zoneless.ts'
 import {
   Bgp4mpSubtype,
   MRT_HEADER_OCTETS,
@@ -59,8 +60,8 @@ function sessionRecord(
   body: (writer: ByteWriter) => void,
 ): Uint8Array {
   return framed(record.timeUs, MrtType.Bgp4mpEt, subtype, (writer) => {
-    const peer = addressOctets(record.peerAddress)
-    const local = addressOctets(record.localAddress)
+    const peer = addressOctets(withoutZone(record.peerAddress))
+    const local = addressOctets(withoutZone(record.localAddress))
     if (peer.length !== local.length) throw new RangeError('both addresses of a session are of one family')
     writer.u32(record.peerAsn)
     writer.u32(record.localAsn)
@@ -86,7 +87,7 @@ function writePeerIndexTable(writer: ByteWriter, { collectorId, viewName, peers 
   writer.bytes(name)
   writer.u16(sixteenBits(peers.length, 'peers'))
   for (const { routerId, address, asn } of peers) {
-    const octets = addressOctets(address)
+    const octets = addressOctets(withoutZone(address))
     // Four-octet AS numbers, whatever they are.
     writer.u8(octets.length === 4 ? 2 : 3)
     writer.bytes(addressOctets(routerId))

@@ -104,7 +104,7 @@ test('two services over link-local addresses', async () => {
   }
   await using one = new End(star.ours)
   await using two = new End(link.namespace)
-  one.add({ local: 'fe80::9:2', remote: 'fe80::9:1', interface: 'p1' })
+  one.add({ local: 'fe80::9:2', remote: 'fe80::9:1%p1' })
   two.add({ local: 'fe80::9:1', remote: 'fe80::9:2', interface: 'up0' })
   await one.settled()
   await two.settled()
@@ -150,6 +150,25 @@ test('a session that is removed is no failure to the other end, and can be made 
   await two.settled()
   expect(one.last(here)?.state).toBe('Up')
   expect(one.last(again)?.state).toBe('Up')
+})
+
+test('a closed service answers what was asked before, and nothing after', async () => {
+  using star = new NamespaceStar(1)
+  const link = linkOf(star)
+  await using one = new End(star.ours)
+  const two = new End(link.namespace)
+  const here = one.add({ local: link.ours.ipv4, remote: link.theirs.ipv4 })
+  two.add({ local: link.theirs.ipv4, remote: link.ours.ipv4 })
+  await one.settled()
+  const asked = two.service.sessions()
+  const closed = two.service.close()
+  expect(await asked).toHaveLength(1)
+  await closed
+  await expect(two.service.sessions()).rejects.toThrow(expect.objectContaining({ code: 'BGP_CLOSED' }))
+  expect(() => two.add({ local: link.theirs.ipv4, remote: link.ours.ipv4 })).toThrow('closed')
+  // It said goodbye.
+  await eventually('AdminDown is heard', async () => one.last(here)?.state === 'Down')
+  expect(one.last(here)).toMatchObject({ remoteState: 'AdminDown', diagnostic: 'neighborSignaledSessionDown' })
 })
 
 test('timers that change on a live session do not end it (Poll Sequence)', async () => {
