@@ -27,6 +27,23 @@ export type {
 } from './bmp/bmp-message.ts'
 export { BgpConfigError, BgpError, type BgpErrorCode, BgpMessageError, type ConfigProblem } from './errors.ts'
 export type { SessionState } from './fsm/state.ts'
+export { MrtUpdateLog, type MrtUpdateLogOptions, writeMrtFile } from './mrt/mrt-file.ts'
+export { decodeMrtRecord, readMrt } from './mrt/mrt-reader.ts'
+export {
+  MrtError,
+  type MrtMessage,
+  type MrtPeer,
+  type MrtPeerIndexTable,
+  type MrtRecord,
+  type MrtRib,
+  type MrtRibEntry,
+  type MrtSession,
+  type MrtStateChange,
+  type MrtUnknown,
+} from './mrt/mrt-record.ts'
+export { MrtTable } from './mrt/mrt-table.ts'
+export { encodeMrtRecord, type WritableMrtRecord } from './mrt/mrt-writer.ts'
+export { type RibRoutes, ribRoutesOf, updateOfRibEntry } from './mrt/rib-attributes.ts'
 export type { BestPathReason } from './rib/decision.ts'
 export type { LocRibBatch, LocRibChange, LocRibSubscription } from './rib/loc-rib-subscription.ts'
 export type { PolicyPeer, PolicyRoute, PrefixListPolicy, PrefixRule, RoutePolicy } from './rib/policy.ts'
