@@ -1,8 +1,9 @@
 export { BgpConfigError, BgpError, type BgpErrorCode, BgpMessageError, type ConfigProblem } from './errors.ts'
 export type { SessionState } from './fsm/state.ts'
+export type { Policy, PolicyAction, PolicyMatch, PolicyRule, PrefixListPolicy, PrefixRule } from './policy/policy.ts'
+export type { PolicyPeer, PolicyRoute, RoutePolicy } from './policy/policy-route.ts'
 export type { BestPathReason } from './rib/decision.ts'
 export type { LocRibBatch, LocRibChange, LocRibSubscription } from './rib/loc-rib-subscription.ts'
-export type { PolicyPeer, PolicyRoute, PrefixListPolicy, PrefixRule, RoutePolicy } from './rib/policy.ts'
 export {
   formatCommunity,
   type OriginateAttributes,

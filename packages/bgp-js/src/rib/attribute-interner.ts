@@ -22,6 +22,7 @@ function attributesKey(a: PathAttributes): string {
     a.clusterList,
     a.opaque?.map((item) => [item.flags, item.code, Buffer.from(item.value).toString('latin1')]),
     a.partialCodes,
+    a.tags,
   ])
 }
 

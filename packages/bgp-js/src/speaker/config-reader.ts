@@ -29,6 +29,11 @@ export class ConfigReader {
     return this.#fields[field]
   }
 
+  /** The fields that are there. */
+  names(): string[] {
+    return Object.keys(this.#fields)
+  }
+
   integer(field: string, range: { min: number; max: number; default?: number }): number {
     const value = this.raw(field)
     if (value === undefined && range.default !== undefined) return range.default
@@ -92,6 +97,11 @@ export class ConfigReader {
     )
   }
 
+  /** An item of a list that is an object. */
+  item(field: string, index: number): ConfigReader {
+    return new ConfigReader(this.list(field)[index], this.#name(`${field}[${index}]`), this.#problems)
+  }
+
   /** Call last: what nobody asked for is refused by name. */
   refuseUnknown(): void {
     for (const field of Object.keys(this.#fields)) {
@@ -100,6 +110,7 @@ export class ConfigReader {
   }
 
   #name(field: string): string {
+    if (field === '') return this.#path
     return this.#path === '' ? field : `${this.#path}.${field}`
   }
 }

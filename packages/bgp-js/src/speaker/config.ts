@@ -1,4 +1,5 @@
-import type { PrefixListPolicy, RoutePolicy } from '../rib/policy.ts'
+import type { Policy, PrefixListPolicy } from '../policy/policy.ts'
+import type { RoutePolicy } from '../policy/policy-route.ts'
 import type { FamilyName } from '../wire/address-family.ts'
 
 /** Where the speaker listens. */
@@ -61,8 +62,8 @@ export interface PeerConfig {
   readonly ttlSecurity?: number
   /** TCP MD5 key. Needs the socketOptions port. Never shown in status or logs. */
   readonly password?: string
-  readonly import?: RoutePolicy | PrefixListPolicy
-  readonly export?: RoutePolicy | PrefixListPolicy
+  readonly import?: RoutePolicy | Policy | PrefixListPolicy
+  readonly export?: RoutePolicy | Policy | PrefixListPolicy
 }
 
 /** The whole speaker. */

@@ -5,7 +5,14 @@ import { AdjRibOut } from '../rib/adj-rib-out.ts'
 import { type ExportRefusal, RouteExporter } from '../rib/export-rules.ts'
 import { type ImportContext, refuseImport } from '../rib/import-rules.ts'
 import type { PathSource } from '../rib/path.ts'
-import { compilePolicy, type PolicyPeer, type PrefixListPolicy, type RoutePolicy, RouteView } from '../rib/policy.ts'
+import {
+  compilePolicy,
+  type Policy,
+  type PolicyPeer,
+  type PrefixListPolicy,
+  type RoutePolicy,
+  RouteView,
+} from '../rib/policy.ts'
 import { FAMILIES, familyName } from '../wire/address-family.ts'
 import { ipv4Value } from '../wire/ip-text.ts'
 import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from '../wire/messages/update.ts'
@@ -43,7 +50,7 @@ export class PeerRoutes implements SlicedTask {
   constructor(context: SpeakerContext, config: ResolvedPeer) {
     this.#context = context
     this.#config = config
-    this.#importPolicy = this.#guarded(config.import)
+    this.#importPolicy = this.#guarded(config.import, 'import')
     this.adjRibIn = new AdjRibIn(this.#source(undefined), context.locRib)
     this.stale = new StaleRoutes(context.clock, context.work, this.adjRibIn)
   }
@@ -53,7 +60,8 @@ export class PeerRoutes implements SlicedTask {
   }
 
   get #policyPeer(): PolicyPeer {
-    return { address: this.#config.address, asn: this.#config.asn, type: this.#kind === 'internal' ? 'iBGP' : 'eBGP' }
+    const { address, asn } = this.#config
+    return { address, asn, type: this.#kind === 'internal' ? 'iBGP' : 'eBGP', localAsn: this.#context.config.asn }
   }
 
   sessionUp(session: Session, negotiated: Negotiated): void {
@@ -139,7 +147,7 @@ export class PeerRoutes implements SlicedTask {
   /** Policies and next-hop settings changed: applies them to what is there, without touching the session. */
   reconfigure(config: ResolvedPeer): void {
     this.#config = config
-    this.#importPolicy = this.#guarded(config.import)
+    this.#importPolicy = this.#guarded(config.import, 'import')
     const active = this.#active
     if (active === undefined) return
     active.exporter = this.#newExporter(active.importContext.localAddress)
@@ -237,7 +245,7 @@ export class PeerRoutes implements SlicedTask {
   #newExporter(localAddress: string): RouteExporter {
     const { config } = this.#context
     const { address, nextHopSelf, nextHopUnchanged, routeReflectorClient } = this.#config
-    const policy = this.#guarded(this.#config.export)
+    const policy = this.#guarded(this.#config.export, 'export')
     return new RouteExporter({
       id: address,
       kind: this.#kind,
@@ -255,9 +263,12 @@ export class PeerRoutes implements SlicedTask {
   }
 
   /** A policy that throws refuses the route: one bad route must not cost the session. */
-  #guarded(policy: RoutePolicy | PrefixListPolicy | undefined): RoutePolicy | undefined {
+  #guarded(
+    policy: RoutePolicy | Policy | PrefixListPolicy | undefined,
+    direction: 'import' | 'export',
+  ): RoutePolicy | undefined {
     if (policy === undefined) return undefined
-    const compiled = compilePolicy(policy)
+    const compiled = compilePolicy(policy, direction)
     return (route, peer) => {
       try {
         return compiled(route, peer)

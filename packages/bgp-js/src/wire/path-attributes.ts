@@ -54,6 +54,8 @@ export interface PathAttributes {
   readonly opaque?: readonly OpaqueAttribute[]
   /** Codes of known attributes that came with the Partial bit: once set it stays set (RFC 4271 §4.3). */
   readonly partialCodes?: readonly number[]
+  /** Marks that policies leave for policies; never on the wire. */
+  readonly tags?: readonly string[]
 }
 
 /** Prefixes of one family that an UPDATE announces, and where they go. */

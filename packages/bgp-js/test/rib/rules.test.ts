@@ -44,7 +44,7 @@ const target: ExportTarget = {
   id: '10.9.3.1',
   kind: 'external',
   localAsn: 65001,
-  peer: { address: '10.9.3.1', asn: 65003, type: 'eBGP' },
+  peer: { address: '10.9.3.1', asn: 65003, type: 'eBGP', localAsn: 65001 },
   client: false,
   clusterId: '192.0.2.200',
   nextHopSelf: false,
@@ -180,7 +180,7 @@ test.for([
 ] as const)('prefix list: %s %s', ([prefix, accepted]) => {
   const family = prefix.includes(':') ? 6 : 4
   const route: PolicyRoute = { prefix, family, attributes: attributes(), source: 'external', sourceAddress: 'x' }
-  const peer = { address: 'x', asn: 1, type: 'eBGP' } as const
+  const peer = { address: 'x', asn: 1, type: 'eBGP', localAsn: 2 } as const
   expect(list(route, peer)).toBe(accepted ? route : undefined)
   expect(compilePolicy({ rules: [], default: 'accept' })(route, peer)).toBe(route)
 })
