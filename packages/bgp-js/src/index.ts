@@ -1,3 +1,30 @@
+export type { BfdDiagnostic, BfdState } from './bfd/bfd-packet.ts'
+export { type BfdPeerEvents, BfdPeers, type BfdSessions } from './bfd/bfd-peers.ts'
+export {
+  type BfdService,
+  type BfdSessionConfig,
+  type BfdSocketOptions,
+  type BfdSocketPort,
+  createBfdService,
+} from './bfd/bfd-service.ts'
+export type { BfdTimers } from './bfd/bfd-session.ts'
+export type { BfdDiscards, BfdSessionStatus, BfdStateChange } from './bfd/bfd-worker-protocol.ts'
+export {
+  BmpClient,
+  type BmpClientOptions,
+  type BmpFeed,
+  type BmpSnapshotPeer,
+  type BmpStationStatus,
+} from './bmp/bmp-client.ts'
+export type {
+  BmpPeer,
+  BmpPeerDown,
+  BmpPeerDownReason,
+  BmpPeerUp,
+  BmpPolicy,
+  BmpStatistic,
+  BmpStats,
+} from './bmp/bmp-message.ts'
 export { BgpConfigError, BgpError, type BgpErrorCode, BgpMessageError, type ConfigProblem } from './errors.ts'
 export type { SessionState } from './fsm/state.ts'
 export type { Policy, PolicyAction, PolicyMatch, PolicyRule, PrefixListPolicy, PrefixRule } from './policy/policy.ts'

@@ -13,6 +13,8 @@ export interface CompiledPolicy {
   evaluate(route: PolicyRoute, peer: PolicyPeer): PathAttributes | undefined
   /** Routes with equal attributes, source and family may fare differently by their prefix: answers can't be kept. */
   readonly dependsOnPrefix: boolean
+  /** It looks at the peer that it works for. */
+  readonly dependsOnPeer: boolean
   /** It looks at where a route came from or leaves by, besides its attributes. */
   readonly dependsOnSource: boolean
 }
@@ -34,7 +36,7 @@ export function compilePolicy(
 ): CompiledPolicy {
   if (typeof policy === 'function') {
     const evaluate: CompiledPolicy['evaluate'] = (route, peer) => policy(route, peer)?.attributes
-    return { evaluate, dependsOnPrefix: true, dependsOnSource: true }
+    return { evaluate, dependsOnPrefix: true, dependsOnPeer: true, dependsOnSource: true }
   }
   if (isPrefixList(policy)) return compilePrefixList(policy)
   const sets = new CompiledSets(policy.sets ?? {})
@@ -46,6 +48,7 @@ export function compilePolicy(
   return {
     evaluate: evaluator(rules, policy.default ?? 'reject'),
     dependsOnPrefix: matches.some((match) => uses(match, ['cidr', 'prefixLength', 'prefixSets', 'rpki'])),
+    dependsOnPeer: matches.some((match) => uses(match, ['peerType', 'peerAddress', 'peerAs'])),
     dependsOnSource: matches.some((match) => uses(match, ['source', 'sourceAddress', 'interface'])),
   }
 }

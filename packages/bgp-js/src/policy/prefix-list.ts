@@ -29,5 +29,5 @@ export function compilePrefixList(policy: PrefixListPolicy): CompiledPolicy {
     }
     return (first?.rule.action ?? policy.default ?? 'reject') === 'accept' ? route.attributes : undefined
   }
-  return { evaluate, dependsOnPrefix: true, dependsOnSource: false }
+  return { evaluate, dependsOnPrefix: true, dependsOnPeer: false, dependsOnSource: false }
 }

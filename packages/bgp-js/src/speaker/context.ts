@@ -1,5 +1,4 @@
 import type { Family } from '@margay/net'
-import type { AttributeInterner } from '../rib/attribute-interner.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { ResolvedSpeaker } from './config.ts'
 import type { Connection } from './connection.ts'
@@ -7,6 +6,7 @@ import type { Dialer } from './dialer.ts'
 import type { Clock, Log } from './ports.ts'
 import type { RestartDeferral } from './restart-deferral.ts'
 import type { SessionError } from './session-error.ts'
+import type { UpdateGroups } from './update-groups.ts'
 import type { WorkLoop } from './work-loop.ts'
 
 /** Something that happened to a session. Plain data. */
@@ -36,11 +36,13 @@ export interface SpeakerContext {
   readonly log: Log
   readonly work: WorkLoop
   readonly locRib: LocRib
-  readonly interner: AttributeInterner
+  readonly updateGroups: Readonly<Record<Family, UpdateGroups>>
   readonly dialer: Dialer
   readonly restart: RestartDeferral
   /** False while route selection of the family waits for a restart to be over. */
   isSettled(family: Family): boolean
+  /** A text that was never answered before. */
+  newIdentity(): string
   emit(event: SpeakerEvent): void
   /** Keeps track of a connection until it is gone. */
   track(connection: Connection): void

@@ -1,57 +1,50 @@
 import { Address, type Family } from '@margay/net'
 import type { Negotiated } from '../fsm/negotiation.ts'
-import { AdjRibIn, type ImportVerdict } from '../rib/adj-rib-in.ts'
-import { AdjRibOut } from '../rib/adj-rib-out.ts'
-import { type ExportRefusal, RouteExporter } from '../rib/export-rules.ts'
-import { type ImportContext, refuseImport } from '../rib/import-rules.ts'
+import type { Direction } from '../policy/compile-actions.ts'
+import { compilePolicy } from '../policy/compile-policy.ts'
+import type { Policy, PrefixListPolicy } from '../policy/policy.ts'
+import type { PolicyPeer, RoutePolicy } from '../policy/policy-route.ts'
+import { AdjRibIn, type PathWalk } from '../rib/adj-rib-in.ts'
+import type { AttributeSet } from '../rib/attribute-store.ts'
+import type { ExportRefusal } from '../rib/export-rules.ts'
+import type { ImportContext } from '../rib/import-rules.ts'
 import type { PathSource } from '../rib/path.ts'
-import {
-  compilePolicy,
-  type Policy,
-  type PolicyPeer,
-  type PrefixListPolicy,
-  type RoutePolicy,
-  RouteView,
-} from '../rib/policy.ts'
-import { FAMILIES, familyName } from '../wire/address-family.ts'
+import { FAMILIES } from '../wire/address-family.ts'
 import { ipv4Value } from '../wire/ip-text.ts'
-import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from '../wire/messages/update.ts'
-import type { PathAttributes } from '../wire/path-attributes.ts'
-import { familyOfKey, type PrefixKey, prefixText } from '../wire/prefix-key.ts'
 import type { RouteUpdate } from '../wire/resolve-update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
+import { type GroupPolicy, PeerExport, type SessionMembership } from './peer-export.ts'
+import { type ImportSettings, importJudge } from './peer-import.ts'
 import type { Session, SessionEnd } from './session.ts'
 import { StaleRoutes } from './stale-routes.ts'
-import type { SlicedTask } from './work-loop.ts'
 
-/** Prefixes that one slice of sending looks at. */
-const EXPORT_SLICE = 512
-const REIMPORT_SLICE = 256
+const WALK_SLICE = 256
 
 /** Fixed for one Established session. */
 interface ActiveSession {
-  readonly session: Session
   readonly negotiated: Negotiated
-  readonly importContext: ImportContext
-  exporter: RouteExporter
+  readonly context: ImportContext
+  readonly export: PeerExport
 }
 
 /** The routes of one peer: what it sent, what it is sent, and both policies. */
-export class PeerRoutes implements SlicedTask {
-  readonly adjRibIn: AdjRibIn
+export class PeerRoutes {
+  readonly adjRibIn: Readonly<Record<Family, AdjRibIn>>
   readonly stale: StaleRoutes
   readonly #context: SpeakerContext
-  readonly #out: Record<Family, AdjRibOut> = { 4: new AdjRibOut(4), 6: new AdjRibOut(6) }
+  readonly #index: number
   #config: ResolvedPeer
-  #importPolicy: RoutePolicy | undefined
+  #importPolicy: GroupPolicy
   #active: ActiveSession | undefined
 
   constructor(context: SpeakerContext, config: ResolvedPeer) {
     this.#context = context
     this.#config = config
-    this.#importPolicy = this.#guarded(config.import, 'import')
-    this.adjRibIn = new AdjRibIn(this.#source(undefined), context.locRib)
+    this.#importPolicy = this.#policy(config.import, 'import')
+    const { locRib } = context
+    this.#index = locRib.addSource(this.#source(undefined))
+    this.adjRibIn = { 4: new AdjRibIn(locRib, 4, this.#index), 6: new AdjRibIn(locRib, 6, this.#index) }
     this.stale = new StaleRoutes(context.clock, context.work, this.adjRibIn)
   }
 
@@ -65,61 +58,77 @@ export class PeerRoutes implements SlicedTask {
   }
 
   sessionUp(session: Session, negotiated: Negotiated): void {
-    const { address, asn, allowOwnAs, enforceFirstAs } = this.#config
     const { config } = this.#context
     const localAddress = session.connection?.localAddress ?? ''
     this.#active = {
-      session,
       negotiated,
-      importContext: {
-        localAsn: config.asn,
-        peerAsn: asn,
-        kind: this.#kind,
-        routerId: config.routerId,
-        clusterId: config.clusterId,
-        localAddress,
-        allowOwnAs,
-        enforceFirstAs,
-      },
-      exporter: this.#newExporter(localAddress),
+      context: this.#importContext(localAddress),
+      export: new PeerExport(
+        this.#context,
+        session,
+        { negotiated, index: this.#index, config: this.#config },
+        this.#policy(this.#config.export, 'export'),
+      ),
     }
-    this.adjRibIn.source = this.#source(negotiated)
+    this.#replaceSource(negotiated)
     const stalePathMs = config.gracefulRestart.stalePathSeconds * 1000
     this.stale.sessionUp(negotiated.peerGracefulRestart, negotiated.families, stalePathMs)
-    this.#context.restart.peerUp(address, negotiated)
+    this.#context.restart.peerUp(this.#config.address, negotiated)
     for (const family of negotiated.families) this.startSending(family)
   }
 
   sessionDown(end: SessionEnd): void {
+    this.#active?.export.end()
     this.#active = undefined
-    this.#out[4] = new AdjRibOut(4)
-    this.#out[6] = new AdjRibOut(6)
     const offer = end.negotiated.peerGracefulRestart
-    this.stale.sessionDown(retainedFamilies(end), offer?.restartTimeSeconds ?? 0)
+    this.stale.sessionDown({
+      families: retainedFamilies(end),
+      restartTimeSeconds: offer?.restartTimeSeconds ?? 0,
+      longLivedSeconds: {},
+    })
     this.#context.restart.peerGone(this.#config.address)
+  }
+
+  /** The peer is no longer configured: every route goes, at once or in slices. */
+  close(): void {
+    this.#active?.export.end()
+    this.#active = undefined
+    this.stale.close(() => this.#context.locRib.removeSource(this.#index))
   }
 
   /** Sends the whole table of a family, once route selection for it has begun. */
   startSending(family: Family): void {
     if (this.#active?.negotiated.families.includes(family) !== true || !this.#context.isSettled(family)) return
-    this.#out[family].sendAll(this.#context.locRib.keys(family))
-    this.#context.work.schedule(this)
+    this.#active.export.startSending(family)
   }
 
   /** @returns the family that went over the prefix limit */
-  receive(update: RouteUpdate): Family | undefined {
+  receive(update: RouteUpdate<AttributeSet>): Family | undefined {
+    const { attributes } = this.#context.locRib
+    // A withdrawal may drop the last path of a set that the same message announces again.
+    for (const announced of update.announced) attributes.retain(announced.attributes.id)
+    const over = this.#take(update)
+    for (const announced of update.announced) attributes.release(announced.attributes.id)
+    return over
+  }
+
+  #take(update: RouteUpdate<AttributeSet>): Family | undefined {
     const active = this.#active
     if (active === undefined) return undefined
     for (const problem of update.problems) {
       const fields = { peer: this.#config.address, attribute: problem.code, severity: problem.severity }
       this.#context.log.warn(fields, `malformed attribute: ${problem.message}`)
     }
-    for (const { keys } of update.withdrawn) for (const key of keys) this.adjRibIn.withdraw(key)
-    for (const { family, keys, attributes } of update.announced) {
-      const received = this.#context.interner.intern(attributes)
-      for (const key of keys) this.adjRibIn.announce(key, received, this.#judge(active, key, received))
+    for (const { family, nlri } of update.withdrawn) this.adjRibIn[family].withdrawAll(nlri)
+    for (const { family, nlri, attributes } of update.announced) {
+      const table = this.adjRibIn[family]
+      table.announceAll(
+        nlri,
+        attributes,
+        importJudge(this.#importSettings(active), this.#context.locRib, family, table.source),
+      )
       const limit = this.#config.maxPrefixes
-      if (limit !== undefined && this.adjRibIn.counts(family).received > limit) return family
+      if (limit !== undefined && table.counts.received > limit) return family
     }
     if (update.endOfRib !== undefined) {
       this.stale.endOfRib(update.endOfRib)
@@ -128,169 +137,138 @@ export class PeerRoutes implements SlicedTask {
     return undefined
   }
 
-  /** RFC 2918 §4: the peer wants a family again. */
-  resend(family: Family): void {
-    if (this.#active?.negotiated.families.includes(family) !== true || !this.#context.isSettled(family)) return
-    this.#out[family].resendAll(this.#context.locRib.keys(family))
-    this.#context.work.schedule(this)
+  /** RFC 7313 §4: the peer begins to send a family again. */
+  beginRefresh(family: Family): void {
+    if (this.#active?.negotiated.families.includes(family) === true) this.stale.beginRefresh(family)
   }
 
-  /** LocRib has another best path for `key`. */
-  bestChanged(key: PrefixKey): void {
-    const active = this.#active
-    const family = familyOfKey(key)
-    if (active === undefined || !active.negotiated.families.includes(family)) return
-    this.#out[family].markChanged(key)
-    this.#context.work.schedule(this)
+  /** RFC 7313 §4: the peer has sent all of a family again. */
+  endRefresh(family: Family): void {
+    if (this.#active?.negotiated.families.includes(family) === true) this.stale.endRefresh(family)
+  }
+
+  /** RFC 2918 §4: the peer wants a family again. */
+  resend(family: Family): void {
+    this.#active?.export.resend(family)
   }
 
   /** Policies and next-hop settings changed: applies them to what is there, without touching the session. */
   reconfigure(config: ResolvedPeer): void {
     this.#config = config
-    this.#importPolicy = this.#guarded(config.import, 'import')
+    this.#importPolicy = this.#policy(config.import, 'import')
     const active = this.#active
     if (active === undefined) return
-    active.exporter = this.#newExporter(active.importContext.localAddress)
-    for (const family of active.negotiated.families) {
-      this.#out[family].reexport(this.#context.locRib.keys(family))
-      this.#reimport(active, family)
-    }
-    this.#context.work.schedule(this)
+    this.#active = { ...active, context: this.#importContext(active.context.localAddress) }
+    active.export.reconfigure(config, this.#policy(config.export, 'export'))
+    for (const family of active.negotiated.families) this.#reimport(this.#active, family)
   }
 
   /** The socket has room again. */
   writable(): void {
-    if (FAMILIES.some((family) => this.#out[family].hasWork)) this.#context.work.schedule(this)
+    this.#active?.export.writable()
   }
 
-  /** One slice of sending. */
-  run(): boolean {
-    const active = this.#active
-    const connection = active?.session.connection
-    if (active === undefined || connection === undefined || connection.isCongested) return false
-    connection.corked(() => {
-      for (const family of active.negotiated.families) this.#sendSlice(active, family)
-    })
-    return active.negotiated.families.some((family) => this.#out[family].hasWork)
+  /** Prefixes that the peer was sent, and those that it has not been sent the latest of. */
+  counts(family: Family): { advertised: number; pending: number } {
+    const membership = this.#active?.export.membership(family)
+    if (membership === undefined) return { advertised: 0, pending: 0 }
+    const { group, member } = membership
+    return { advertised: group.advertised(member), pending: group.pending(member) }
   }
 
-  out(family: Family): AdjRibOut {
-    return this.#out[family]
+  membership(family: Family): SessionMembership | undefined {
+    return this.#active?.export.membership(family)
   }
 
   /** Why the best path of a prefix is not sent to this peer; undefined when it is, or there is none. */
-  explainExport(key: PrefixKey): ExportRefusal | undefined {
-    const best = this.#context.locRib.get(key)?.best
-    const result = best === undefined ? undefined : this.#active?.exporter.export(best)
-    return typeof result === 'string' ? result : undefined
+  explainExport(family: Family, prefix: number): ExportRefusal | 'cameFromPeer' | 'nextHopIsPeer' | undefined {
+    const membership = this.membership(family)
+    return membership?.group.explain(membership.member, prefix)
   }
 
-  #sendSlice(active: ActiveSession, family: Family): void {
-    const out = this.#out[family]
-    if (!out.hasWork) return
-    const { session, negotiated } = active
-    const batch = out.take(EXPORT_SLICE, (key) => this.#exportOf(active, key))
-    const withdraw = [...batch.withdraw]
-    const announcements: Uint8Array[] = []
-    for (const [attributes, keys] of batch.announce) {
-      const messages = encodeAnnouncements({ family, attributes, keys }, negotiated.wire, negotiated.maxOctets)
-      if (messages !== undefined) announcements.push(...messages)
-      else withdraw.push(...this.#tooLong(out, keys))
+  #importSettings({ context }: ActiveSession): ImportSettings {
+    const policy = this.#importPolicy.compiled
+    return {
+      context,
+      policy,
+      policyPeer: this.#policyPeer,
+      refuseAll: this.#context.config.ebgpRequiresPolicy && this.#kind === 'external' && policy === undefined,
     }
-    for (const message of encodeWithdrawals(family, withdraw, negotiated.maxOctets)) session.send(message, 'update')
-    for (const message of announcements) session.send(message, 'update')
-    if (batch.endOfRib) session.send(encodeEndOfRib(family), 'update')
   }
 
-  #tooLong(out: AdjRibOut, keys: readonly PrefixKey[]): PrefixKey[] {
-    const prefixes = keys.slice(0, 5).map(prefixText)
-    this.#context.log.warn({ peer: this.#config.address, prefixes }, 'path attributes fit no UPDATE: not announced')
-    return out.refuse(keys)
-  }
-
-  #exportOf(active: ActiveSession, key: PrefixKey): PathAttributes | undefined {
-    const best = this.#context.locRib.get(key)?.best
-    if (best === undefined) return undefined
-    const result = active.exporter.export(best)
-    return typeof result === 'string' ? undefined : result
-  }
-
-  #judge(active: ActiveSession, key: PrefixKey, received: PathAttributes): ImportVerdict {
-    const refused = refuseImport(received, active.importContext)
-    if (refused !== undefined) return { refused }
-    if (this.#importPolicy === undefined) {
-      const closed = this.#context.config.ebgpRequiresPolicy && this.#kind === 'external'
-      return closed ? { refused: 'noPolicy' } : { attributes: received }
+  #importContext(localAddress: string): ImportContext {
+    const { asn, allowOwnAs, enforceFirstAs } = this.#config
+    const { config } = this.#context
+    return {
+      localAsn: config.asn,
+      peerAsn: asn,
+      kind: this.#kind,
+      routerId: config.routerId,
+      clusterId: config.clusterId,
+      localAddress,
+      allowOwnAs,
+      enforceFirstAs,
     }
-    const allowed = this.#importPolicy(new RouteView(key, received, this.adjRibIn.source), this.#policyPeer)
-    return allowed === undefined ? { refused: 'policy' } : { attributes: allowed.attributes }
   }
 
   #reimport(active: ActiveSession, family: Family): void {
-    const keys = this.adjRibIn.keys(family)
-    const task: SlicedTask = {
+    const table = this.adjRibIn[family]
+    this.#walkSlices(table, () => {
+      if (this.#active !== active) return undefined
+      const judge = importJudge(this.#importSettings(active), this.#context.locRib, family, table.source)
+      return (path) => table.reimport(path, judge)
+    })
+  }
+
+  /** Visits every path of a table in slices. @param begin called for each slice; undefined ends the walk */
+  #walkSlices(table: AdjRibIn, begin: () => ((path: number) => void) | undefined): void {
+    const walk: PathWalk = table.walk()
+    this.#context.work.schedule({
       run: () => {
-        if (this.#active !== active) return false
-        for (let count = 0; count < REIMPORT_SLICE; count++) {
-          const next = keys.next()
-          if (next.done === true) return false
-          this.adjRibIn.reimport(next.value, (received) => this.#judge(active, next.value, received))
+        const visit = begin()
+        for (let count = 0; count < WALK_SLICE; count++) {
+          const path = table.step(walk)
+          if (path === 0) return false
+          visit?.(path)
         }
         return true
       },
-    }
-    this.#context.work.schedule(task)
-  }
-
-  #newExporter(localAddress: string): RouteExporter {
-    const { config } = this.#context
-    const { address, nextHopSelf, nextHopUnchanged, routeReflectorClient } = this.#config
-    const policy = this.#guarded(this.#config.export, 'export')
-    return new RouteExporter({
-      id: address,
-      kind: this.#kind,
-      localAsn: config.asn,
-      peer: this.#policyPeer,
-      client: routeReflectorClient,
-      clusterId: config.clusterId,
-      nextHopSelf,
-      nextHopUnchanged,
-      ownNextHop: this.#ownNextHops(localAddress),
-      defaultLocalPref: config.defaultLocalPref,
-      refuseAll: config.ebgpRequiresPolicy && this.#kind === 'external' && policy === undefined,
-      policy,
     })
   }
 
   /** A policy that throws refuses the route: one bad route must not cost the session. */
-  #guarded(
-    policy: RoutePolicy | Policy | PrefixListPolicy | undefined,
-    direction: 'import' | 'export',
-  ): RoutePolicy | undefined {
-    if (policy === undefined) return undefined
+  #policy(policy: RoutePolicy | Policy | PrefixListPolicy | undefined, direction: Direction): GroupPolicy {
+    if (policy === undefined) return { identity: '', compiled: undefined }
     const compiled = compilePolicy(policy, direction)
-    return (route, peer) => {
-      try {
-        return compiled(route, peer)
-      } catch (error) {
-        this.#context.log.error({ error, peer: peer.address, prefix: route.prefix }, 'policy failed: route refused')
-        return undefined
-      }
+    // A policy that looks at the peer that it works for shares its results with no other peer.
+    const identity = compiled.dependsOnPeer ? this.#context.newIdentity() : JSON.stringify(policy)
+    return {
+      identity,
+      compiled: {
+        ...compiled,
+        evaluate: (route, peer) => {
+          try {
+            return compiled.evaluate(route, peer)
+          } catch (error) {
+            this.#context.log.error({ error, peer: peer.address, prefix: route.prefix }, 'policy failed: route refused')
+            return undefined
+          }
+        },
+      },
     }
   }
 
-  #ownNextHops(localAddress: string): Partial<Record<Family, string>> {
-    const sessionFamily = Address.tryParse(localAddress)?.family
-    const found: Partial<Record<Family, string>> = {}
+  /** A peer that came back with another identifier ranks differently: its retained paths are chosen among anew. */
+  #replaceSource(negotiated: Negotiated): void {
+    const { locRib } = this.#context
+    const before = locRib.source(this.#index)
+    const source = this.#source(negotiated)
+    locRib.replaceSource(this.#index, source)
+    if (before.routerId === source.routerId && before.client === source.client) return
     for (const family of FAMILIES) {
-      const name = familyName(family)
-      const own =
-        this.#config.nextHop[name] ??
-        (family === sessionFamily ? localAddress : undefined) ??
-        this.#context.config.nextHop[name]
-      if (own !== undefined) found[family] = own
+      const rib = locRib.family(family)
+      this.#walkSlices(this.adjRibIn[family], () => (path) => rib.pathChanged(path))
     }
-    return found
   }
 
   #source(negotiated: Negotiated | undefined): PathSource {

@@ -4,11 +4,12 @@ import type { NotificationFields } from '../errors.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import type { LocalEnd, Negotiated } from '../fsm/negotiation.ts'
 import type { SessionState } from '../fsm/state.ts'
+import type { AttributeSet } from '../rib/attribute-store.ts'
 import type { Capability } from '../wire/capabilities/capability.ts'
 import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
 import { encodeRouteRefresh } from '../wire/messages/route-refresh.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
-import type { RouteUpdate } from '../wire/resolve-update.ts'
+import type { AttributeCache, RouteUpdate } from '../wire/resolve-update.ts'
 import type { ResolvedPeer } from './config.ts'
 import { Connection } from './connection.ts'
 import type { SpeakerContext } from './context.ts'
@@ -97,7 +98,7 @@ export class Peer implements SessionHost {
   /** The peer is no longer configured. */
   remove(): void {
     this.stop({ code: NotificationCode.Cease, subcode: CeaseSubcode.PeerDeconfigured })
-    this.routes.stale.close()
+    this.routes.close()
     this.#context.restart.peerGone(this.#config.address)
   }
 
@@ -176,6 +177,10 @@ export class Peer implements SessionHost {
 
   get connectRetryMs(): number {
     return this.#config.connectRetry * 1000
+  }
+
+  get attributes(): AttributeCache<AttributeSet> {
+    return this.#context.locRib.attributes
   }
 
   localEnd(): LocalEnd {
@@ -314,7 +319,7 @@ export class Peer implements SessionHost {
     this.#context.emit({ type: 'sessionDown', peer: address, asn, at: this.clock.date().toISOString(), reason, error })
   }
 
-  onUpdate(session: Session, update: RouteUpdate): void {
+  onUpdate(session: Session, update: RouteUpdate<AttributeSet>): void {
     const family = this.routes.receive(update)
     if (family === undefined) return
     const limit = this.#config.maxPrefixes ?? 0

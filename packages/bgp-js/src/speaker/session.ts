@@ -3,6 +3,7 @@ import { backoffMs, jittered } from '../fsm/backoff.ts'
 import { type LocalEnd, type Negotiated, negotiate } from '../fsm/negotiation.ts'
 import { transition } from '../fsm/session-table.ts'
 import type { SessionAction, SessionEventName, SessionState, TimerName } from '../fsm/state.ts'
+import type { AttributeSet } from '../rib/attribute-store.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
 import { type BgpMessage, decodeMessage } from '../wire/message.ts'
 import { encodeKeepalive } from '../wire/messages/keepalive.ts'
@@ -10,7 +11,7 @@ import { encodeNotification, type NotificationMessage } from '../wire/messages/n
 import { encodeOpen, type OpenMessage } from '../wire/messages/open.ts'
 import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
-import { type RouteUpdate, resolveUpdate } from '../wire/resolve-update.ts'
+import { type AttributeCache, type RouteUpdate, resolveUpdate } from '../wire/resolve-update.ts'
 import type { Connection, ConnectionHandler, Initiator } from './connection.ts'
 import { LazyTimer } from './lazy-timer.ts'
 import type { MessageCounters } from './message-counters.ts'
@@ -25,7 +26,7 @@ export interface SessionEvent {
   /** In words, for logs and status. */
   readonly detail?: string
   readonly open?: OpenMessage
-  readonly update?: RouteUpdate
+  readonly update?: RouteUpdate<AttributeSet>
   readonly routeRefresh?: RouteRefreshMessage
   readonly received?: NotificationMessage
 }
@@ -43,6 +44,7 @@ export interface SessionHost {
   readonly failures: number
   readonly isPassive: boolean
   readonly connectRetryMs: number
+  readonly attributes: AttributeCache<AttributeSet>
   localEnd(): LocalEnd
   dial(session: Session): void
   cancelDial(session: Session): void
@@ -54,7 +56,7 @@ export interface SessionHost {
   onInternalError(error: unknown): void
   onUp(session: Session): void
   onDown(session: Session, end: SessionEnd): void
-  onUpdate(session: Session, update: RouteUpdate): void
+  onUpdate(session: Session, update: RouteUpdate<AttributeSet>): void
   onRouteRefresh(session: Session, message: RouteRefreshMessage): void
   onWritable(session: Session): void
 }
@@ -147,9 +149,15 @@ export class Session implements ConnectionHandler {
   }
 
   /** Writes an encoded message of an Established session. */
-  send(message: Uint8Array, kind: 'update' | 'routeRefresh'): void {
+  send(message: Uint8Array, kind: 'routeRefresh'): void {
     this.#host.counters.out[kind]++
     this.#write(message)
+  }
+
+  /** Writes whole UPDATEs of an Established session. */
+  sendUpdates(octets: Uint8Array, messages: number): void {
+    this.#host.counters.out.update += messages
+    this.#write(octets)
   }
 
   /** Ends without a word: the connection closes, timers stop, no event runs (graceful restart of our own process). */
@@ -200,7 +208,7 @@ export class Session implements ConnectionHandler {
           this.#state === 'Established' && this.#negotiated !== undefined
             ? {
                 type: 'UpdateMsg',
-                update: resolveUpdate(message, this.#negotiated.wire, this.#negotiated.families),
+                update: resolveUpdate(message, this.#negotiated.wire, this.#negotiated.families, this.#host.attributes),
               }
             : { type: 'UpdateMsg' },
         )

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
 import { Address, type Family } from '@margay/net'
 import { BgpError } from '../errors.ts'
-import { AttributeInterner } from '../rib/attribute-interner.ts'
 import type { DecisionRules } from '../rib/decision.ts'
 import { LocRib } from '../rib/loc-rib.ts'
 import { LocRibSubscription } from '../rib/loc-rib-subscription.ts'
@@ -9,7 +8,6 @@ import type { OriginateAttributes } from '../rib/route-attributes.ts'
 import { FAMILIES } from '../wire/address-family.ts'
 import { shutdownData } from '../wire/messages/notification.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
-import type { PrefixKey } from '../wire/prefix-key.ts'
 import type { PeerConfig, ResolvedPeer, ResolvedSpeaker, SpeakerConfig } from './config.ts'
 import { type Connection, plainAddress } from './connection.ts'
 import type { SpeakerContext, SpeakerEvent } from './context.ts'
@@ -21,6 +19,7 @@ import { type Log, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
 import { RestartDeferral } from './restart-deferral.ts'
 import { type RoutesQuery, type RoutesView, viewRoutes } from './routes-view.ts'
 import { type PeerStatus, peerStatus } from './status.ts'
+import { UpdateGroups } from './update-groups.ts'
 import { parsePeerConfig, parseSpeakerConfig } from './validate-config.ts'
 import { WorkLoop } from './work-loop.ts'
 
@@ -60,9 +59,11 @@ export class Speaker {
     this.#config = parseSpeakerConfig(config, { hasSocketOptions: ports.socketOptions !== undefined })
     this.#ports = ports
     this.#log = ports.log ?? silentLog
-    this.#locRib = new LocRib(this.#decisionRules(), (key) => this.#bestChanged(key))
+    this.#locRib = new LocRib(this.#decisionRules(), {
+      prefixChanged: (family, prefix, bestChanged) => this.#prefixChanged(family, prefix, bestChanged),
+    })
     this.#context = this.#newContext()
-    this.#originated = new OriginatedRoutes(this.#locRib, this.#context.interner, this.#config)
+    this.#originated = new OriginatedRoutes(this.#locRib, this.#config)
     for (const peer of this.#config.neighbors) this.#peers.set(peer.address, new Peer(this.#context, peer))
     for (const prefix of this.#config.networks) this.#originated.originate({ prefix })
   }
@@ -186,8 +187,7 @@ export class Speaker {
     const rib = this.#locRib
     const subscription = new LocRibSubscription(
       {
-        get: (key) => rib.get(key),
-        keys: (family) => rib.keys(family),
+        family: (family) => rib.family(family),
         isSettled: () => FAMILIES.every((family) => this.#isSettled(family)),
       },
       (closed) => this.#subscriptions.delete(closed),
@@ -220,15 +220,19 @@ export class Speaker {
 
   #newContext(): SpeakerContext {
     const clock = this.#ports.clock ?? systemClock
+    const work = new WorkLoop((error) => this.#log.error({ error }, 'a task failed'))
+    const groups = (family: Family): UpdateGroups => new UpdateGroups(this.#locRib.family(family), work, clock)
+    let identities = 0
     return {
       config: this.#config,
       clock,
       log: this.#log,
       locRib: this.#locRib,
-      interner: new AttributeInterner(),
       dialer: new Dialer(this.#ports.socketOptions),
       restart: new RestartDeferral(clock, (family) => this.#endDeferral(family)),
-      work: new WorkLoop((error) => this.#log.error({ error }, 'a task failed')),
+      work,
+      updateGroups: { 4: groups(4), 6: groups(6) },
+      newIdentity: () => `#${++identities}`,
       isSettled: (family) => this.#isSettled(family),
       emit: (event) => {
         for (const listener of this.#eventListeners) listener(event)
@@ -255,7 +259,7 @@ export class Speaker {
   }
 
   #beginRestart(): void {
-    for (const family of FAMILIES) this.#locRib.defer(family)
+    for (const family of FAMILIES) this.#locRib.family(family).defer()
     const expected = [...this.#peers.values()].filter((peer) => !peer.config.adminDown && peer.config.gracefulRestart)
     const { restartTimeSeconds } = this.#config.gracefulRestart
     this.#context.restart.begin(
@@ -266,39 +270,37 @@ export class Speaker {
 
   /** Everybody we wait for has spoken: chooses among what was gathered, then announces it. */
   #endDeferral(family: Family): void {
-    this.#locRib.undefer(family)
+    this.#locRib.family(family).undefer()
     this.#selecting.add(family)
     this.#reconsider(family, () => {
       this.#selecting.delete(family)
       for (const peer of this.#peers.values()) peer.startSending(family)
-      for (const subscription of this.#subscriptions) subscription.notify()
+      for (const subscription of this.#subscriptions) subscription.settled()
     })
   }
 
   #isSettled(family: Family): boolean {
-    return !this.#selecting.has(family) && !this.#locRib.isDeferred(family)
+    return !this.#selecting.has(family) && !this.#locRib.family(family).isDeferred
   }
 
   #reconsider(family: Family, onDone: () => void): void {
-    const keys = this.#locRib.keys(family)
+    const rib = this.#locRib.family(family)
+    let next = 1
     this.#context.work.schedule({
       run: () => {
-        for (let count = 0; count < RECONSIDER_SLICE; count++) {
-          const next = keys.next()
-          if (next.done === true) {
-            onDone()
-            return false
-          }
-          this.#locRib.reconsider(next.value)
-        }
-        return true
+        const end = Math.min(next + RECONSIDER_SLICE, rib.prefixes.end)
+        for (; next < end; next++) rib.reconsider(next)
+        if (next < rib.prefixes.end) return true
+        onDone()
+        return false
       },
     })
   }
 
-  #bestChanged(key: PrefixKey): void {
-    for (const peer of this.#peers.values()) peer.routes.bestChanged(key)
-    for (const subscription of this.#subscriptions) subscription.notify(key)
+  #prefixChanged(family: Family, prefix: number, bestChanged: boolean): void {
+    this.#context.updateGroups[family].prefixChanged(prefix, bestChanged)
+    if (!bestChanged) return
+    for (const subscription of this.#subscriptions) subscription.changed(family, prefix)
   }
 
   /** Keys and hop limits of incoming connections belong to the listening socket. */
@@ -315,11 +317,26 @@ export class Speaker {
     }
   }
 
+  /** The lowest TTL is each connection's own. @returns false when the port refused, and the connection is closed */
+  #applyToAccepted(socket: Socket, peer: Peer): boolean {
+    const options = peer.socketOptions()
+    const { fd } = (socket as Socket & { _handle?: { fd?: number } | null })._handle ?? {}
+    if (options === undefined || fd === undefined) return true
+    try {
+      this.#ports.socketOptions?.apply(fd, options)
+      return true
+    } catch (error) {
+      this.#log.error({ peer: peer.config.address, error: String(error) }, 'socket options of a connection refused')
+      refuse(socket)
+      return false
+    }
+  }
+
   #accept(socket: Socket): void {
     const address = Address.tryParse(plainAddress(socket.remoteAddress ?? ''))?.toString()
     const peer = address === undefined ? undefined : this.#peers.get(address)
     if (peer !== undefined && this.#running) {
-      peer.accept(socket)
+      if (this.#applyToAccepted(socket, peer)) peer.accept(socket)
       return
     }
     refuse(socket)

@@ -1,3 +1,4 @@
+import type { Family } from '@margay/net'
 import { BgpMessageError, type Severity } from '../errors.ts'
 import type { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
@@ -9,6 +10,10 @@ export interface WireSession {
   readonly fourOctetAs: boolean
   /** iBGP. */
   readonly internal: boolean
+  /** Families whose prefixes carry path identifiers (RFC 7911 §4), by direction. */
+  readonly addPath?: { readonly send: readonly Family[]; readonly receive: readonly Family[] }
+  /** IPv4 prefixes may have an IPv6 next hop (RFC 8950). */
+  readonly extendedNextHop?: boolean
 }
 
 /** Attribute flag bits (RFC 4271 §4.3). */
@@ -44,4 +49,12 @@ export function itemCount(reader: ByteReader, size: number): number {
   const count = reader.remaining / size
   if (count === 0 || !Number.isInteger(count)) throw badAttribute(`length ${reader.remaining} is not n × ${size}`)
   return count
+}
+
+/** An array of exactly `count` items: one that grows by `push` would keep room for more, in every route. */
+export function readItems<T>(count: number, read: () => T): T[] {
+  // oxlint-disable-next-line unicorn/no-new-array -- the length is what matters
+  const items = new Array<T>(count)
+  for (let index = 0; index < count; index++) items[index] = read()
+  return items
 }

@@ -10,7 +10,7 @@ export const NotificationCode = {
   SendHoldTimerExpired: 8,
 } as const
 
-/** Cease subcodes (RFC 4486, RFC 8538). */
+/** Cease subcodes (RFC 4486, RFC 8538, RFC 9384). */
 export const CeaseSubcode = {
   MaximumNumberOfPrefixesReached: 1,
   AdministrativeShutdown: 2,
@@ -21,6 +21,7 @@ export const CeaseSubcode = {
   ConnectionCollisionResolution: 7,
   OutOfResources: 8,
   HardReset: 9,
+  BfdDown: 10,
 } as const
 
 const NAMES: Readonly<Record<number, { name: string; subcodes: Readonly<Record<number, string>> }>> = {

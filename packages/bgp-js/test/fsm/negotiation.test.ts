@@ -70,6 +70,111 @@ test.for([
   )
 })
 
+const sender: Capability = {
+  name: 'addPath',
+  families: [
+    { family: 4, send: true, receive: false },
+    { family: 6, send: true, receive: true },
+  ],
+}
+const withCapabilities = (mine: readonly Capability[], theirs: readonly Capability[]) =>
+  negotiate(
+    { ...local, capabilities: [...ours, ...mine] },
+    { ...open, capabilities: [...ours.filter((item) => item.name !== 'fourOctetAs'), ...theirs] },
+  )
+
+test('ADD-PATH goes where one end sends and the other receives (RFC 7911 §4)', () => {
+  const receiver: Capability = {
+    name: 'addPath',
+    families: [
+      { family: 4, send: true, receive: true },
+      { family: 6, send: false, receive: true },
+    ],
+  }
+  const found = withCapabilities([sender], [receiver])
+  expect(found.addPath).toEqual({ send: [4, 6], receive: [] })
+  expect(found.wire.addPath).toEqual(found.addPath)
+  expect(withCapabilities([receiver], [sender]).addPath).toEqual({ send: [], receive: [4, 6] })
+  expect(withCapabilities([sender], []).addPath).toEqual({ send: [], receive: [] })
+})
+
+test('extended next hops and enhanced refresh need both ends (RFC 8950 §4, RFC 7313 §3.1)', () => {
+  const mine: Capability[] = [{ name: 'extendedNextHop', ipv4OverIpv6: true }, { name: 'enhancedRefresh' }]
+  expect(withCapabilities(mine, mine)).toMatchObject({ extendedNextHop: true, enhancedRefresh: true })
+  expect(withCapabilities(mine, [])).toMatchObject({ extendedNextHop: false, enhancedRefresh: false })
+  expect(withCapabilities([], mine)).toMatchObject({ extendedNextHop: false, enhancedRefresh: false })
+  const useless: Capability[] = [{ name: 'extendedNextHop', ipv4OverIpv6: false }]
+  expect(withCapabilities(mine, useless).extendedNextHop).toBe(false)
+})
+
+test('long-lived graceful restart counts only beside graceful restart (RFC 9494 §3)', () => {
+  const families = [{ family: 4 as const, forwardingPreserved: true, staleTimeSeconds: 3600 }]
+  const longLived: Capability = { name: 'longLivedGracefulRestart', families }
+  expect(withCapabilities([longLived], [longLived]).peerLongLived).toEqual(families)
+  expect(withCapabilities([], [longLived]).peerLongLived).toEqual([])
+  const alone = negotiate({ ...local, capabilities: [...ours, longLived] }, { ...open, capabilities: [longLived] })
+  expect(alone.peerLongLived).toEqual([])
+})
+
+// RFC 9234 §4.2, table 2: value of the peer for each role of ours.
+test.for([
+  ['provider', 3],
+  ['customer', 0],
+  ['rs', 2],
+  ['rs-client', 1],
+  ['peer', 4],
+] as const)('role %s goes with the peer value %d and no other (RFC 9234 §4.2)', ([role, good]) => {
+  const end = { ...local, role: { role, strict: false } }
+  for (const value of [0, 1, 2, 3, 4, 5, 255]) {
+    const meet = (): unknown => negotiate(end, { ...open, capabilities: [{ name: 'role', value }] })
+    if (value === good) expect(meet()).toHaveProperty('peerRole')
+    else expect(meet).toThrow(expect.objectContaining({ notification: { code: 2, subcode: 11 } }))
+  }
+})
+
+test('a peer without a role: taken, but not in strict mode (RFC 9234 §4.2)', () => {
+  const role = (strict: boolean) => ({ ...local, role: { role: 'customer' as const, strict } })
+  expect(negotiate(role(false), open).peerRole).toBe('provider')
+  expect(() => negotiate(role(true), open)).toThrow(expect.objectContaining({ notification: { code: 2, subcode: 11 } }))
+})
+
+test('several roles: the same one twice is one, different ones are refused (RFC 9234 §4.2)', () => {
+  const roles = (...values: number[]) => ({
+    ...open,
+    capabilities: values.map((value): Capability => ({ name: 'role', value })),
+  })
+  const end = { ...local, role: { role: 'customer' as const, strict: true } }
+  expect(negotiate(end, roles(0, 0)).peerRole).toBe('provider')
+  for (const mine of [end, local]) {
+    expect(() => negotiate(mine, roles(0, 4))).toThrow(
+      expect.objectContaining({ notification: { code: 2, subcode: 11 } }),
+    )
+  }
+  // Roles are for external peers.
+  expect(negotiate({ ...local, peerAsn: 65001 }, { ...roles(0, 4), asn: 65001 }).peerRole).toBe(undefined)
+})
+
+test.for([
+  ['external takes another AS', 'external', 65002, true],
+  ['external refuses our AS', 'external', 65001, false],
+  ['external refuses the AS we pose as', 'external', 65050, false],
+  ['external refuses a member of the confederation', 'external', 65010, false],
+  ['a list takes its own', [65002, 65003], 65003, true],
+  ['a list refuses others', [65002, 65003], 65004, false],
+  ['AS 0 is nobody (RFC 7607)', 'external', 0, false],
+] as const)('peer AS: %s', ([, peerAsn, asn, taken]) => {
+  const end: LocalEnd = { ...local, asn: 65050, ownAsn: 65001, memberAsns: [65010], peerAsn }
+  const meet = (): unknown => negotiate(end, { ...open, asn })
+  if (taken) expect(meet()).toMatchObject({ peerAsn: asn, kind: 'external' })
+  else expect(meet).toThrow(expect.objectContaining({ notification: { code: 2, subcode: 2 } }))
+})
+
+test('a member AS of our confederation: LOCAL_PREF is let in, identifiers may be equal (RFC 5065 §4)', () => {
+  const end: LocalEnd = { ...local, memberAsns: [65010], peerAsn: 65010 }
+  const found = negotiate(end, { ...open, asn: 65010, routerId: local.routerId })
+  expect(found).toMatchObject({ kind: 'confederation', wire: { internal: true } })
+})
+
 test('an internal peer with our own identifier is refused, an external one is not (RFC 6286)', () => {
   const same = { ...open, routerId: local.routerId }
   expect(() => negotiate({ ...local, peerAsn: 65001 }, { ...same, asn: 65001 })).toThrow(
@@ -79,9 +184,9 @@ test('an internal peer with our own identifier is refused, an external one is no
 })
 
 test('a four-octet peer says AS_TRANS in the old field', () => {
-  const big = { ...local, peerAsn: 4_200_000_000 }
+  const far = { ...local, peerAsn: 4_200_000_000 }
   const capabilities: Capability[] = [{ name: 'fourOctetAs', asn: 4_200_000_000 }]
-  expect(negotiate(big, { ...open, asn: 23456, capabilities }).peerAsn).toBe(4_200_000_000)
+  expect(negotiate(far, { ...open, asn: 23456, capabilities }).peerAsn).toBe(4_200_000_000)
 })
 
 test.for([

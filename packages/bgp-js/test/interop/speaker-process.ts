@@ -1,4 +1,5 @@
 // Runs one speaker and does what its parent asks over IPC. The tests kill it the hard way.
+import { linuxSocketOptions } from '@margay/sockets'
 import { type Log, type RoutesQuery, runSpeaker } from '../../src/index.ts'
 
 /** What the parent may ask. */
@@ -17,7 +18,7 @@ const line =
   }
 const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 
-const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), { log })
+const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), { log, socketOptions: linuxSocketOptions })
 const { speaker } = running
 
 async function answer(request: SpeakerRequest): Promise<unknown> {

@@ -175,12 +175,13 @@ test.for<[PolicyMatch, boolean]>([
 
 test('what an answer depends on', () => {
   const facts = (match: PolicyMatch): boolean[] => {
-    const { dependsOnPrefix, dependsOnSource } = compilePolicy(only(match, SETS))
-    return [dependsOnPrefix, dependsOnSource]
+    const { dependsOnPrefix, dependsOnPeer, dependsOnSource } = compilePolicy(only(match, SETS))
+    return [dependsOnPrefix, dependsOnPeer, dependsOnSource]
   }
-  expect(facts({ communities: { any: ['1:1'] }, asPath: '_1_' })).toEqual([false, false])
-  expect(facts({ not: { anyOf: [{ prefixLength: { max: 24 } }] } })).toEqual([true, false])
-  expect(facts({ rpki: 'valid' })).toEqual([true, false])
-  expect(facts({ anyOf: [{ source: 'local' }, { prefixSets: ['pods'] }] })).toEqual([true, true])
+  expect(facts({ communities: { any: ['1:1'] }, asPath: '_1_' })).toEqual([false, false, false])
+  expect(facts({ not: { peerType: 'eBGP' } })).toEqual([false, true, false])
+  expect(facts({ not: { anyOf: [{ prefixLength: { max: 24 } }] } })).toEqual([true, false, false])
+  expect(facts({ rpki: 'valid' })).toEqual([true, false, false])
+  expect(facts({ anyOf: [{ source: 'local' }, { prefixSets: ['pods'] }] })).toEqual([true, false, true])
   expect(compilePolicy(() => undefined).dependsOnPrefix).toBe(true)
 })

@@ -15,3 +15,11 @@ export const extendedMessages = defineCapability({
   decode: () => ({ name: 'extendedMessages' }),
   encode: () => undefined,
 })
+
+/** Enhanced Route Refresh, RFC 7313 §3.1. */
+export const enhancedRefresh = defineCapability({
+  code: 70,
+  name: 'enhancedRefresh',
+  decode: () => ({ name: 'enhancedRefresh' }),
+  encode: () => undefined,
+})

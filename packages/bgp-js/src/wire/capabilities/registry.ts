@@ -1,14 +1,32 @@
 import { BgpMessageError } from '../../errors.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import type { ByteWriter } from '../byte-writer.ts'
+import { addPath } from './add-path.ts'
 import type { Capability, CapabilityCodec } from './capability.ts'
-import { extendedMessages, routeRefresh } from './flags.ts'
+import { extendedNextHop } from './extended-next-hop.ts'
+import { enhancedRefresh, extendedMessages, routeRefresh } from './flags.ts'
 import { fourOctetAs } from './four-octet-as.ts'
 import { gracefulRestart } from './graceful-restart.ts'
+import { longLivedGracefulRestart } from './long-lived-graceful-restart.ts'
 import { multiprotocol } from './multiprotocol.ts'
+import { role } from './role.ts'
+import { fqdn, softwareVersion } from './self-description.ts'
 
 // Each codec is exact in its own capability; the table forgets which.
-const codecs: readonly unknown[] = [multiprotocol, routeRefresh, extendedMessages, gracefulRestart, fourOctetAs]
+const codecs: readonly unknown[] = [
+  multiprotocol,
+  routeRefresh,
+  extendedNextHop,
+  extendedMessages,
+  role,
+  gracefulRestart,
+  fourOctetAs,
+  addPath,
+  enhancedRefresh,
+  longLivedGracefulRestart,
+  fqdn,
+  softwareVersion,
+]
 const CAPABILITIES = codecs as readonly CapabilityCodec[]
 
 /**

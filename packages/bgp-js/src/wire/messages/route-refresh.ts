@@ -11,14 +11,24 @@ export interface RouteRefreshMessage {
   readonly subtype: number
 }
 
-/** @throws {BgpMessageError} 7/1 for a wrong length (RFC 7313 §5) */
+/** Values of the third octet (RFC 7313 §3.2): a request, beginning and end of an answer. */
+export const RefreshSubtype = { Request: 0, BeginningOfRefresh: 1, EndOfRefresh: 2 } as const
+export type RefreshSubtype = (typeof RefreshSubtype)[keyof typeof RefreshSubtype]
+
+/**
+ * Reads a ROUTE-REFRESH. A request may have an ORF list behind it (RFC 5291), which is not read.
+ * @throws {BgpMessageError} 7/1 for a wrong length, with the whole message (RFC 7313 §5)
+ */
 export function decodeRouteRefresh(body: Uint8Array): RouteRefreshMessage {
-  if (body.length < 4) {
-    throw new BgpMessageError(`ROUTE-REFRESH of ${body.length} octets`, { code: 7, subcode: 1, data: body.slice() })
+  const subtype = body[2]
+  const isMark = subtype === RefreshSubtype.BeginningOfRefresh || subtype === RefreshSubtype.EndOfRefresh
+  if (body.length < 4 || (isMark && body.length !== 4)) {
+    const data = withHeader(MessageType.RouteRefresh, body)
+    throw new BgpMessageError(`ROUTE-REFRESH of ${body.length} octets`, { code: 7, subcode: 1, data })
   }
   const afi = ((body[0] as number) << 8) | (body[1] as number)
-  return { type: 'routeRefresh', family: familyOf(afi, body[3] as number), subtype: body[2] as number }
+  return { type: 'routeRefresh', family: familyOf(afi, body[3] as number), subtype: subtype as number }
 }
 
-export const encodeRouteRefresh = (family: Family): Uint8Array =>
-  withHeader(MessageType.RouteRefresh, Uint8Array.of(0, afiOf(family), 0, SAFI_UNICAST))
+export const encodeRouteRefresh = (family: Family, subtype: RefreshSubtype = RefreshSubtype.Request): Uint8Array =>
+  withHeader(MessageType.RouteRefresh, Uint8Array.of(0, afiOf(family), subtype, SAFI_UNICAST))

@@ -1,0 +1,4 @@
+export { type DatagramSocketOptions, openDatagramSocket } from './datagram-socket.ts'
+export { errnoName, SocketError } from './errors.ts'
+export { applyPeerOptions, linuxSocketOptions, openTcpSocket, type PeerSocketOptions } from './linux-socket-options.ts'
+export { bindToDevice, isListening, setMd5Key, setMinTtl, setTtl, socketFamily } from './socket-options.ts'

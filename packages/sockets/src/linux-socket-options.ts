@@ -1,0 +1,40 @@
+import { Address, type Family } from '@margay/net'
+import { check } from './errors.ts'
+import { Sock, sys } from './libc.ts'
+import { isListening, setMd5Key, setMinTtl, setTtl, socketFamily } from './socket-options.ts'
+
+const MAX_TTL = 255
+
+/** What a BGP session needs of its TCP socket. */
+export interface PeerSocketOptions {
+  readonly peerAddress: string
+  /** TCP MD5 key (RFC 2385); undefined takes one away. */
+  readonly password: string | undefined
+  /** GTSM (RFC 5082): how many hops the peer may be away; undefined leaves TTLs as they are. */
+  readonly ttlSecurityHops: number | undefined
+}
+
+/** A TCP socket, not connected and not blocking; the caller's to close. @throws {SocketError} */
+export function openTcpSocket(family: Family): number {
+  const domain = family === 4 ? Sock.AF_INET : Sock.AF_INET6
+  return check(sys.socket(domain, Sock.STREAM | Sock.CLOEXEC | Sock.NONBLOCK, 0), 'socket')
+}
+
+/**
+ * Puts a peer's key and hop limits on a socket. A listening socket serves other peers too: it gets the peer's key and
+ * answers with TTL 255, and the lowest TTL to be taken is for the caller to set on each accepted connection.
+ * @throws {SocketError}
+ */
+export function applyPeerOptions(fd: number, options: PeerSocketOptions): void {
+  const peer = Address.parse(options.peerAddress)
+  // No connection of an IPv6 peer can come to an IPv4 socket: nothing is to be set there.
+  if (peer.family === 6 && socketFamily(fd) === 4) return
+  setMd5Key(fd, peer, options.password)
+  const hops = options.ttlSecurityHops
+  if (hops === undefined) return
+  setTtl(fd, peer.family, MAX_TTL)
+  if (!isListening(fd)) setMinTtl(fd, peer.family, MAX_TTL + 1 - hops)
+}
+
+/** The port `socketOptions` of bgp-js on Linux. */
+export const linuxSocketOptions = { open: openTcpSocket, apply: applyPeerOptions } as const
