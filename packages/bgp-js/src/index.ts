@@ -38,6 +38,9 @@ export {
   parseLargeCommunity,
   type RouteAttributes,
 } from './rib/route-attributes.ts'
+export { type RpkiConfig, type RpkiPorts, RpkiValidator } from './rpki/rpki-validator.ts'
+export type { RpkiCacheConfig, RpkiCacheStatus } from './rpki/rtr-client.ts'
+export { routeOriginAs } from './rpki/vrp-table.ts'
 export type { GracefulRestartConfig, ListenConfig, PeerConfig, SpeakerConfig } from './speaker/config.ts'
 export type { SpeakerEvent } from './speaker/context.ts'
 export type { OriginatedRoute } from './speaker/originated-routes.ts'
