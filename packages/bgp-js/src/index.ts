@@ -44,9 +44,10 @@ export {
 export { MrtTable } from './mrt/mrt-table.ts'
 export { encodeMrtRecord, type WritableMrtRecord } from './mrt/mrt-writer.ts'
 export { type RibRoutes, ribRoutesOf, updateOfRibEntry } from './mrt/rib-attributes.ts'
+export type { Policy, PolicyAction, PolicyMatch, PolicyRule, PrefixListPolicy, PrefixRule } from './policy/policy.ts'
+export type { PolicyPeer, PolicyRoute, RoutePolicy } from './policy/policy-route.ts'
 export type { BestPathReason } from './rib/decision.ts'
 export type { LocRibBatch, LocRibChange, LocRibSubscription } from './rib/loc-rib-subscription.ts'
-export type { PolicyPeer, PolicyRoute, PrefixListPolicy, PrefixRule, RoutePolicy } from './rib/policy.ts'
 export {
   formatCommunity,
   type OriginateAttributes,
@@ -54,6 +55,9 @@ export {
   parseLargeCommunity,
   type RouteAttributes,
 } from './rib/route-attributes.ts'
+export { type RpkiConfig, type RpkiPorts, RpkiValidator } from './rpki/rpki-validator.ts'
+export type { RpkiCacheConfig, RpkiCacheStatus } from './rpki/rtr-client.ts'
+export { routeOriginAs } from './rpki/vrp-table.ts'
 export type {
   AddPathConfig,
   ConfederationConfig,

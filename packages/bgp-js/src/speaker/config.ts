@@ -1,6 +1,7 @@
 import type { PeerAsRule } from '../fsm/negotiation.ts'
+import type { Policy, PrefixListPolicy } from '../policy/policy.ts'
+import type { RoutePolicy } from '../policy/policy-route.ts'
 import type { RemovePrivateAs } from '../rib/as-path.ts'
-import type { PrefixListPolicy, RoutePolicy } from '../rib/policy.ts'
 import type { FamilyName } from '../wire/address-family.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
 
@@ -101,8 +102,8 @@ export interface SessionConfig {
   readonly ttlSecurity?: number
   /** TCP MD5 key. Needs the socketOptions port. Never shown in status or logs. */
   readonly password?: string
-  readonly import?: RoutePolicy | PrefixListPolicy
-  readonly export?: RoutePolicy | PrefixListPolicy
+  readonly import?: RoutePolicy | Policy | PrefixListPolicy
+  readonly export?: RoutePolicy | Policy | PrefixListPolicy
 }
 
 /** One peer. */

@@ -1,8 +1,9 @@
 import type { Family } from '@margay/net'
 import type { Negotiated } from '../fsm/negotiation.ts'
+import { parseZoned } from '../peer-address.ts'
+import type { CompiledPolicy } from '../policy/compile-policy.ts'
 import { type ExportTarget, RouteExporter } from '../rib/export-rules.ts'
 import type { GroupMember } from '../rib/group-member.ts'
-import type { CompiledPolicy } from '../rib/policy.ts'
 import type { UpdateGroup } from '../rib/update-group.ts'
 import { FAMILIES, familyName } from '../wire/address-family.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
@@ -10,7 +11,6 @@ import { encodeRouteRefresh, RefreshSubtype } from '../wire/messages/route-refre
 import { encodeEndOfRib } from '../wire/messages/update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
-import { parseZoned } from './peer-address.ts'
 import type { Session } from './session.ts'
 import { localAsOf, policyPeer, roleTowards, withoutZone } from './session-facts.ts'
 import type { GroupSettings } from './update-groups.ts'
@@ -154,7 +154,7 @@ export class PeerExport {
     const { wire, maxOctets } = this.#negotiated
     const target = this.#target()
     const { compiled, identity } = this.#policy
-    const peer = policyPeer(this.#config, this.#negotiated.kind)
+    const peer = policyPeer(this.#config, this.#negotiated.kind, this.#context.config.asn)
     return {
       key: `${JSON.stringify(target)} ${identity}`,
       maxOctets,

@@ -1,19 +1,22 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Family } from '@margay/net'
 import type { Negotiated } from '../fsm/negotiation.ts'
+import { parseZoned } from '../peer-address.ts'
+import type { Direction } from '../policy/compile-actions.ts'
+import { compilePolicy } from '../policy/compile-policy.ts'
+import type { Policy, PrefixListPolicy } from '../policy/policy.ts'
+import type { PolicyPeer, RoutePolicy } from '../policy/policy-route.ts'
 import { AdjRibIn, type PathWalk } from '../rib/adj-rib-in.ts'
 import type { AttributeSet } from '../rib/attribute-store.ts'
 import type { ExportRefusal } from '../rib/export-rules.ts'
 import type { ImportContext } from '../rib/import-rules.ts'
 import type { PathSource, PeerKind } from '../rib/path.ts'
-import { compilePolicy, type PolicyPeer, type PrefixListPolicy, type RoutePolicy } from '../rib/policy.ts'
 import { FAMILIES } from '../wire/address-family.ts'
 import { ipv4Value } from '../wire/ip-text.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
 import type { RouteUpdate } from '../wire/resolve-update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
-import { parseZoned } from './peer-address.ts'
 import { type GroupPolicy, PeerExport, type SessionMembership } from './peer-export.ts'
 import { type ImportSettings, importJudge } from './peer-import.ts'
 import { peerKind } from './peer-kind.ts'
@@ -43,7 +46,7 @@ export class PeerRoutes {
   constructor(context: SpeakerContext, config: ResolvedPeer) {
     this.#context = context
     this.#config = config
-    this.#importPolicy = this.#policy(config.import)
+    this.#importPolicy = this.#policy(config.import, 'import')
     const { locRib } = context
     this.#index = locRib.addSource(this.#source(undefined))
     this.adjRibIn = { 4: new AdjRibIn(locRib, 4, this.#index), 6: new AdjRibIn(locRib, 6, this.#index) }
@@ -55,7 +58,7 @@ export class PeerRoutes {
   }
 
   get #policyPeer(): PolicyPeer {
-    return policyPeer(this.#config, this.#kind)
+    return policyPeer(this.#config, this.#kind, this.#context.config.asn)
   }
 
   sessionUp(session: Session, negotiated: Negotiated): void {
@@ -68,7 +71,7 @@ export class PeerRoutes {
         this.#context,
         session,
         { negotiated, index: this.#index, config: this.#config },
-        this.#policy(this.#config.export),
+        this.#policy(this.#config.export, 'export'),
       ),
     }
     this.#replaceSource(negotiated)
@@ -147,11 +150,11 @@ export class PeerRoutes {
   /** Policies and next-hop settings changed: applies them to what is there, without touching the session. */
   reconfigure(config: ResolvedPeer): void {
     this.#config = config
-    this.#importPolicy = this.#policy(config.import)
+    this.#importPolicy = this.#policy(config.import, 'import')
     const active = this.#active
     if (active === undefined) return
     this.#active = { ...active, context: this.#importContext(active.context.localAddress, active.negotiated) }
-    active.export.reconfigure(config, this.#policy(config.export))
+    active.export.reconfigure(config, this.#policy(config.export, 'export'))
     for (const family of active.negotiated.families) this.#reimport(this.#active, family)
   }
 
@@ -232,15 +235,15 @@ export class PeerRoutes {
   }
 
   /** A policy that throws refuses the route: one bad route must not cost the session. */
-  #policy(policy: RoutePolicy | PrefixListPolicy | undefined): GroupPolicy {
+  #policy(policy: RoutePolicy | Policy | PrefixListPolicy | undefined, direction: Direction): GroupPolicy {
     if (policy === undefined) return { identity: '', compiled: undefined }
-    const compiled = compilePolicy(policy)
-    // A function may look at the peer that it works for: no other peer shares its results.
-    const identity = typeof policy === 'function' ? this.#context.newIdentity() : JSON.stringify(policy)
+    const compiled = compilePolicy(policy, direction)
+    // A policy that looks at the peer that it works for shares its results with no other peer.
+    const identity = compiled.dependsOnPeer ? this.#context.newIdentity() : JSON.stringify(policy)
     return {
       identity,
       compiled: {
-        dependsOnPrefix: compiled.dependsOnPrefix,
+        ...compiled,
         evaluate: (route, peer) => {
           try {
             return compiled.evaluate(route, peer)

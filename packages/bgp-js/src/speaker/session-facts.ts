@@ -1,8 +1,8 @@
 import type { Negotiated } from '../fsm/negotiation.ts'
 import { COUNTERPART } from '../fsm/role-check.ts'
+import type { PolicyPeer } from '../policy/policy-route.ts'
 import type { LocalAs } from '../rib/as-path.ts'
 import type { PeerKind } from '../rib/path.ts'
-import type { PolicyPeer } from '../rib/policy.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
 import type { ResolvedPeer } from './config.ts'
 
@@ -18,10 +18,11 @@ export const roleTowards = ({ peerRole }: Negotiated): BgpRole | undefined =>
   peerRole === undefined ? undefined : COUNTERPART[peerRole]
 
 /** The peer as policies see it. */
-export const policyPeer = ({ address, asn }: ResolvedPeer, kind: PeerKind): PolicyPeer => ({
+export const policyPeer = ({ address, asn }: ResolvedPeer, kind: PeerKind, localAsn: number): PolicyPeer => ({
   address,
   asn,
   type: kind === 'external' ? 'eBGP' : 'iBGP',
+  localAsn,
 })
 
 export const withoutZone = (address: string): string => address.split('%', 1)[0] as string

@@ -1,6 +1,6 @@
+import { ConfigReader } from '../config-reader.ts'
 import { BgpConfigError, type ConfigProblem } from '../errors.ts'
 import type { ConfederationConfig, ListenConfig, PeerConfig, ResolvedPeer, ResolvedSpeaker } from './config.ts'
-import { ConfigReader } from './config-reader.ts'
 import { type ConfigSurroundings, MAX_ASN, readDynamicNeighbors, readNextHop, readPeer } from './validate-peer.ts'
 
 const MAX_U32 = 0xffffffff

@@ -1,5 +1,8 @@
+import type { ConfigReader } from '../config-reader.ts'
 import type { PeerAsRule } from '../fsm/negotiation.ts'
 import { kindOfAsn } from '../fsm/peer-kind.ts'
+import { isInterfaceName, parseZoned } from '../peer-address.ts'
+import { readPolicy } from '../policy/read-policy.ts'
 import type { RemovePrivateAs } from '../rib/as-path.ts'
 import type { FamilyName } from '../wire/address-family.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
@@ -10,10 +13,7 @@ import type {
   ResolvedSpeaker,
   SessionConfig,
 } from './config.ts'
-import type { ConfigReader } from './config-reader.ts'
-import { isInterfaceName, parseZoned } from './peer-address.ts'
 import { readMaxPrefixes } from './read-max-prefixes.ts'
-import { readPolicy } from './read-policy.ts'
 
 /** What a peer's configuration is read against. */
 export interface ConfigSurroundings {
