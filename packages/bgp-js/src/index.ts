@@ -44,9 +44,10 @@ export {
 export { MrtTable } from './mrt/mrt-table.ts'
 export { encodeMrtRecord, type WritableMrtRecord } from './mrt/mrt-writer.ts'
 export { type RibRoutes, ribRoutesOf, updateOfRibEntry } from './mrt/rib-attributes.ts'
+export type { Policy, PolicyAction, PolicyMatch, PolicyRule, PrefixListPolicy, PrefixRule } from './policy/policy.ts'
+export type { PolicyPeer, PolicyRoute, RoutePolicy } from './policy/policy-route.ts'
 export type { BestPathReason } from './rib/decision.ts'
 export type { LocRibBatch, LocRibChange, LocRibSubscription } from './rib/loc-rib-subscription.ts'
-export type { PolicyPeer, PolicyRoute, PrefixListPolicy, PrefixRule, RoutePolicy } from './rib/policy.ts'
 export {
   formatCommunity,
   type OriginateAttributes,
@@ -54,13 +55,28 @@ export {
   parseLargeCommunity,
   type RouteAttributes,
 } from './rib/route-attributes.ts'
-export type { GracefulRestartConfig, ListenConfig, PeerConfig, SpeakerConfig } from './speaker/config.ts'
+export { type RpkiConfig, type RpkiPorts, RpkiValidator } from './rpki/rpki-validator.ts'
+export type { RpkiCacheConfig, RpkiCacheStatus } from './rpki/rtr-client.ts'
+export { routeOriginAs } from './rpki/vrp-table.ts'
+export type {
+  AddPathConfig,
+  ConfederationConfig,
+  DynamicNeighborsConfig,
+  GracefulRestartConfig,
+  ListenConfig,
+  MaxPrefixesConfig,
+  PeerConfig,
+  PrefixLimitConfig,
+  SessionConfig,
+  SpeakerConfig,
+} from './speaker/config.ts'
 export type { SpeakerEvent } from './speaker/context.ts'
 export type { OriginatedRoute } from './speaker/originated-routes.ts'
 export type {
   Clock,
   ClockTimer,
   Log,
+  NeighborDiscoveryPort,
   SocketOptions,
   SocketOptionsPort,
   SpeakerPorts,
@@ -78,4 +94,5 @@ export type { SessionError } from './speaker/session-error.ts'
 export { createSpeaker, type Speaker, type StopOptions } from './speaker/speaker.ts'
 export type { PeerStatus, PrefixCounts } from './speaker/status.ts'
 export type { FamilyName } from './wire/address-family.ts'
+export type { BgpRole } from './wire/capabilities/role.ts'
 export type { AsPathSegment, LargeCommunity, PathAttributes } from './wire/path-attributes.ts'

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { BenchDaemon } from './daemon.ts'
 
-const MAIN = fileURLToPath(new URL('../../../../packages/cli/src/main.ts', import.meta.url))
+const MARGAY = fileURLToPath(new URL('../../../../packages/cli/bin/margay', import.meta.url))
 
 /** Where our speaker answers HTTP, inside its namespace. */
 export const HTTP_PORT = 9180
@@ -24,5 +24,5 @@ export const margay: BenchDaemon = {
         ...(silent === true ? { export: { rules: [], default: 'reject' } } : {}),
       })),
     }),
-  command: (configFile) => [process.execPath, MAIN, 'bgp', 'run', '--config', configFile],
+  command: (configFile) => [MARGAY, 'bgp', 'run', '--config', configFile],
 }

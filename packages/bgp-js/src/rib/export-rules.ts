@@ -1,4 +1,7 @@
 import type { Family } from '@margay/net'
+import { NextHopTag } from '../policy/compile-actions.ts'
+import type { CompiledPolicy } from '../policy/compile-policy.ts'
+import type { PolicyPeer } from '../policy/policy-route.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
 import { encodeRouteAttributes } from '../wire/attribute-encoder.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
@@ -10,7 +13,6 @@ import type { AttributeSet } from './attribute-store.ts'
 import type { FamilyRib } from './loc-rib.ts'
 import type { OutBlock, OutBlockStore } from './out-block.ts'
 import type { PathSource, PeerKind } from './path.ts'
-import type { CompiledPolicy, PolicyPeer } from './policy.ts'
 import { RouteView } from './route-view.ts'
 
 /** What the routes for a peer depend on. Peers for which all of it is equal share an update group. */
@@ -185,7 +187,8 @@ export class RouteExporter {
     const nextHop = this.#nextHop(source, attributes)
     if (nextHop === undefined) return 'noOwnNextHop'
     const { nextHopLinkLocal: _, localPref, originatorId, clusterList, tags: __, ...rest } = attributes
-    const linkLocal = nextHop === target.ownNextHop[6] ? target.ownLinkLocal : undefined
+    const linkLocal =
+      nextHop === target.ownNextHop[6] && nextHop !== target.ownLinkLocal ? target.ownLinkLocal : undefined
     const hops = { nextHop, ...(linkLocal === undefined ? {} : { nextHopLinkLocal: linkLocal }) }
     const marked = target.drain ? withCommunity(rest, WellKnownCommunity.GracefulShutdown) : rest
     if (target.kind === 'external') {
@@ -223,7 +226,8 @@ export class RouteExporter {
   #nextHop(source: PathSource, attributes: PathAttributes): string | undefined {
     const { target } = this
     const own = target.ownNextHop[this.#rib.family]
-    if (UNSPECIFIED.includes(attributes.nextHop)) return own
+    if (UNSPECIFIED.includes(attributes.nextHop) || attributes.tags?.includes(NextHopTag.self) === true) return own
+    if (attributes.tags?.includes(NextHopTag.keep) === true) return attributes.nextHop
     if (target.nextHopSelf === 'force') return own
     if (target.nextHopSelf && source.kind !== 'internal') return own
     if (target.kind !== 'external' || target.nextHopUnchanged) return attributes.nextHop

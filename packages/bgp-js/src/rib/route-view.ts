@@ -1,8 +1,8 @@
 import type { Family } from '@margay/net'
+import type { PolicyRoute } from '../policy/policy-route.ts'
 import type { PathAttributes } from '../wire/path-attributes.ts'
 import { type PrefixKey, prefixText } from '../wire/prefix-key.ts'
 import type { PathSource } from './path.ts'
-import type { PolicyRoute } from './policy.ts'
 import type { PrefixTable } from './prefix-table.ts'
 
 /** A {@link PolicyRoute} over table entries; the text of the prefix is made when it is asked for. */

@@ -1,10 +1,11 @@
 import type { Family } from '@margay/net'
+import type { CompiledPolicy } from '../policy/compile-policy.ts'
+import type { PolicyPeer } from '../policy/policy-route.ts'
 import type { ImportJudge, ImportVerdict } from '../rib/adj-rib-in.ts'
 import type { AttributeSet } from '../rib/attribute-store.ts'
 import { type ImportContext, type ImportRefusal, normalizeImport, refuseImport } from '../rib/import-rules.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PathSource } from '../rib/path.ts'
-import type { CompiledPolicy, PolicyPeer } from '../rib/policy.ts'
 import { RouteView } from '../rib/route-view.ts'
 import type { PathAttributes } from '../wire/path-attributes.ts'
 

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
+import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import type { Policy } from '../../src/policy/policy.ts'
+import type { PolicyRoute, RoutePolicy } from '../../src/policy/policy-route.ts'
 import { type ExportTarget, RouteExporter } from '../../src/rib/export-rules.ts'
 import { type ImportContext, normalizeImport, refuseImport } from '../../src/rib/import-rules.ts'
 import { OutBlockStore } from '../../src/rib/out-block.ts'
 import type { PathSource } from '../../src/rib/path.ts'
-import { compilePolicy, type PolicyRoute, type RoutePolicy } from '../../src/rib/policy.ts'
 import {
   originatedAttributes,
   parseCommunity,
@@ -96,21 +98,31 @@ const external = source('10.9.0.1')
 const fromInside = source('10.9.1.1', { kind: 'internal', asn: 65001 })
 const client = source('10.9.2.1', { kind: 'internal', asn: 65001, client: true })
 const local = source('local', { kind: 'local', asn: 65001 })
-const POLICY_PEER = { address: '10.9.3.1', asn: 65003, type: 'eBGP' } as const
+const POLICY_PEER = { address: '10.9.3.1', asn: 65003, type: 'eBGP', localAsn: 65001 } as const
 
 /** An exporter over a table with one route in it. */
-function exporter(to: ExportTarget, from: PathSource, more: Partial<PathAttributes> = {}, policy?: RoutePolicy) {
+function exporter(
+  to: ExportTarget,
+  from: PathSource,
+  more: Partial<PathAttributes> = {},
+  policy?: RoutePolicy | Policy,
+) {
   const { locRib, peer } = world()
   const rib = locRib.family(4)
   const announcer = peer(from)
   announcer.announce('10.0.0.0/24', attributes(more))
-  const compiled = policy === undefined ? undefined : compilePolicy(policy)
+  const compiled = policy === undefined ? undefined : compilePolicy(policy, 'export')
   const routes = new RouteExporter(to, { compiled, peer: POLICY_PEER }, rib, new OutBlockStore())
   const best = (prefix: string): number => rib.best(announcer.number(prefix, false))
   return { routes, announcer, best }
 }
 
-function exported(to: ExportTarget, from: PathSource, more: Partial<PathAttributes> = {}, policy?: RoutePolicy) {
+function exported(
+  to: ExportTarget,
+  from: PathSource,
+  more: Partial<PathAttributes> = {},
+  policy?: RoutePolicy | Policy,
+) {
   const { routes, best } = exporter(to, from, more, policy)
   const block = routes.export(best('10.0.0.0/24'))
   return typeof block === 'string' ? block : decodeRouteAttributes(block, block.nextHop, to.wire)
@@ -313,7 +325,7 @@ test.for([
 ] as const)('prefix list: %s %s', ([prefix, accepted]) => {
   const family = prefix.includes(':') ? 6 : 4
   const route: PolicyRoute = { prefix, family, attributes: attributes(), source: 'external', sourceAddress: 'x' }
-  const peer = { address: 'x', asn: 1, type: 'eBGP' } as const
+  const peer = { address: 'x', asn: 1, type: 'eBGP', localAsn: 2 } as const
   expect(list.evaluate(route, peer)).toBe(accepted ? route.attributes : undefined)
   expect(compilePolicy({ rules: [], default: 'accept' }).evaluate(route, peer)).toBe(route.attributes)
 })
@@ -341,4 +353,14 @@ test('attributes as people write and read them', () => {
   expect(() => originatedAttributes({ nextHop: 'fd00::1' }, 4)).toThrow(RangeError)
   for (const bad of ['1', '1:65536', 'a:b', '1:2:3', ':']) expect(() => parseCommunity(bad)).toThrow(RangeError)
   expect(() => parseLargeCommunity('1:2')).toThrow(RangeError)
+})
+
+test.for([
+  ['self', ibgp, '10.9.3.2'],
+  ['unchanged', target, '10.9.0.1'],
+  ['10.7.0.1', target, '10.7.0.1'],
+  ['10.7.0.1', { ...ibgp, nextHopSelf: 'force' } as const, '10.7.0.1'],
+] as const)('an export policy sets the next hop: %s', ([setNextHop, to, nextHop]) => {
+  const policy: Policy = { rules: [{ actions: [{ setNextHop }], then: 'accept' }] }
+  expect(exported(to, external, {}, policy)).toMatchObject({ nextHop })
 })

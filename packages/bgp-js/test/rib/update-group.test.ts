@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { type CompiledPolicy, compilePolicy } from '../../src/policy/compile-policy.ts'
 import { type ExportTarget, RouteExporter } from '../../src/rib/export-rules.ts'
 import type { GroupMember } from '../../src/rib/group-member.ts'
 import { OutBlockStore } from '../../src/rib/out-block.ts'
-import { type CompiledPolicy, compilePolicy } from '../../src/rib/policy.ts'
 import { UpdateGroup } from '../../src/rib/update-group.ts'
 import { MessageFramer } from '../../src/wire/framing.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
@@ -99,7 +99,12 @@ function groupWorld(options: { addPaths?: number; policy?: CompiledPolicy } = {}
     if (family === 4) for (const group of groups) group.prefixChanged(prefix, bestChanged)
   })
   const exporter = (policy: CompiledPolicy | undefined, target: ExportTarget) =>
-    new RouteExporter(target, { compiled: policy, peer: { address: '', asn: 0, type: 'iBGP' } }, rib, blocks)
+    new RouteExporter(
+      target,
+      { compiled: policy, peer: { address: '', asn: 0, type: 'iBGP', localAsn: 0 } },
+      rib,
+      blocks,
+    )
   const newGroup = (target = TARGET): UpdateGroup => {
     const group = new UpdateGroup('one', exporter(options.policy, target), surroundings)
     groups.add(group)

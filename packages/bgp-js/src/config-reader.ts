@@ -1,5 +1,6 @@
 import { Address, Prefix } from '@margay/net'
-import type { ConfigProblem } from '../errors.ts'
+import type { ConfigProblem } from './errors.ts'
+import { canonicalAddress } from './peer-address.ts'
 
 /** Reads the fields of one object of a configuration and gathers everything that is wrong with it. */
 export class ConfigReader {
@@ -27,6 +28,11 @@ export class ConfigReader {
   raw(field: string): unknown {
     this.#known.add(field)
     return this.#fields[field]
+  }
+
+  /** The fields that are there. */
+  names(): string[] {
+    return Object.keys(this.#fields)
   }
 
   integer(field: string, range: { min: number; max: number; default?: number }): number {
@@ -65,6 +71,38 @@ export class ConfigReader {
     return undefined
   }
 
+  /** An address in canonical text; a link-local one may have its zone. */
+  zonedAddress(field: string, options: { required?: boolean } = {}): string | undefined {
+    const value = this.raw(field)
+    if (value === undefined && options.required !== true) return undefined
+    const address = typeof value === 'string' ? canonicalAddress(value) : undefined
+    if (address === undefined) this.problem(field, value === undefined ? 'is missing' : 'must be an IP address')
+    return address
+  }
+
+  choice<T extends string>(field: string, choices: readonly T[]): T | undefined {
+    const value = this.raw(field)
+    const found = choices.find((choice) => choice === value)
+    if (found === undefined) this.problem(field, `must be one of ${choices.map((item) => `"${item}"`).join(', ')}`)
+    return found
+  }
+
+  integers(field: string, range: { min: number; max: number }): number[] {
+    return this.list(field).flatMap((item, index) => {
+      const isGood = typeof item === 'number' && Number.isInteger(item) && item >= range.min && item <= range.max
+      if (!isGood) this.problem(`${field}[${index}]`, `must be a whole number from ${range.min} to ${range.max}`)
+      return isGood ? [item] : []
+    })
+  }
+
+  prefix(field: string): string {
+    const value = this.raw(field)
+    const prefix = typeof value === 'string' ? Prefix.tryParse(value, { strict: true }) : undefined
+    if (prefix !== undefined) return prefix.toString()
+    this.problem(field, value === undefined ? 'is missing' : 'must be a CIDR block without host bits')
+    return ''
+  }
+
   list(field: string): readonly unknown[] {
     const value = this.raw(field)
     if (value === undefined) return []
@@ -92,6 +130,11 @@ export class ConfigReader {
     )
   }
 
+  /** An item of a list that is an object. */
+  item(field: string, index: number): ConfigReader {
+    return new ConfigReader(this.list(field)[index], this.#name(`${field}[${index}]`), this.#problems)
+  }
+
   /** Call last: what nobody asked for is refused by name. */
   refuseUnknown(): void {
     for (const field of Object.keys(this.#fields)) {
@@ -100,6 +143,7 @@ export class ConfigReader {
   }
 
   #name(field: string): string {
+    if (field === '') return this.#path
     return this.#path === '' ? field : `${this.#path}.${field}`
   }
 }
