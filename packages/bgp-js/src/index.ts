@@ -27,6 +27,23 @@ export type {
 } from './bmp/bmp-message.ts'
 export { BgpConfigError, BgpError, type BgpErrorCode, BgpMessageError, type ConfigProblem } from './errors.ts'
 export type { SessionState } from './fsm/state.ts'
+export { MrtUpdateLog, type MrtUpdateLogOptions, writeMrtFile } from './mrt/mrt-file.ts'
+export { decodeMrtRecord, readMrt } from './mrt/mrt-reader.ts'
+export {
+  MrtError,
+  type MrtMessage,
+  type MrtPeer,
+  type MrtPeerIndexTable,
+  type MrtRecord,
+  type MrtRib,
+  type MrtRibEntry,
+  type MrtSession,
+  type MrtStateChange,
+  type MrtUnknown,
+} from './mrt/mrt-record.ts'
+export { MrtTable } from './mrt/mrt-table.ts'
+export { encodeMrtRecord, type WritableMrtRecord } from './mrt/mrt-writer.ts'
+export { type RibRoutes, ribRoutesOf, updateOfRibEntry } from './mrt/rib-attributes.ts'
 export type { Policy, PolicyAction, PolicyMatch, PolicyRule, PrefixListPolicy, PrefixRule } from './policy/policy.ts'
 export type { PolicyPeer, PolicyRoute, RoutePolicy } from './policy/policy-route.ts'
 export type { BestPathReason } from './rib/decision.ts'
@@ -41,10 +58,29 @@ export {
 export { type RpkiConfig, type RpkiPorts, RpkiValidator } from './rpki/rpki-validator.ts'
 export type { RpkiCacheConfig, RpkiCacheStatus } from './rpki/rtr-client.ts'
 export { routeOriginAs } from './rpki/vrp-table.ts'
-export type { GracefulRestartConfig, ListenConfig, PeerConfig, SpeakerConfig } from './speaker/config.ts'
+export type {
+  AddPathConfig,
+  ConfederationConfig,
+  DynamicNeighborsConfig,
+  GracefulRestartConfig,
+  ListenConfig,
+  MaxPrefixesConfig,
+  PeerConfig,
+  PrefixLimitConfig,
+  SessionConfig,
+  SpeakerConfig,
+} from './speaker/config.ts'
 export type { SpeakerEvent } from './speaker/context.ts'
 export type { OriginatedRoute } from './speaker/originated-routes.ts'
-export type { Clock, ClockTimer, Log, SocketOptions, SocketOptionsPort, SpeakerPorts } from './speaker/ports.ts'
+export type {
+  Clock,
+  ClockTimer,
+  Log,
+  NeighborDiscoveryPort,
+  SocketOptions,
+  SocketOptionsPort,
+  SpeakerPorts,
+} from './speaker/ports.ts'
 export type {
   AdjRibInView,
   AdjRibOutView,
@@ -58,4 +94,5 @@ export type { SessionError } from './speaker/session-error.ts'
 export { createSpeaker, type Speaker, type StopOptions } from './speaker/speaker.ts'
 export type { PeerStatus, PrefixCounts } from './speaker/status.ts'
 export type { FamilyName } from './wire/address-family.ts'
+export type { BgpRole } from './wire/capabilities/role.ts'
 export type { AsPathSegment, LargeCommunity, PathAttributes } from './wire/path-attributes.ts'

@@ -1,19 +1,12 @@
 import { Address } from '@margay/net'
 import { check, SocketError } from './errors.ts'
-import { FILTER_PROGRAM_OCTETS, Sock, type SocketFilter, sys } from './libc.ts'
+import { Sock, sys } from './libc.ts'
 import { socketAddress } from './socket-address.ts'
 import { bindToDevice, setIntOption, setTtl } from './socket-options.ts'
+import { requireTtl } from './ttl-filter.ts'
 
 /** DSCP CS6, network control (RFC 2474). */
 const CLASS_CS6 = 0xc0
-// Classic BPF; SKF_NET_OFF makes an offset count from the IP header.
-const LOAD_OCTET = 0x30
-const JUMP_IF_EQUAL = 0x15
-const RETURN = 0x06
-const SKF_NET_OFF = 0xfff00000
-const IPV4_TTL_OFFSET = 8
-const IPV6_HOP_LIMIT_OFFSET = 7
-
 /** A UDP socket that Node can't make. */
 export interface DatagramSocketOptions {
   readonly local: string
@@ -62,15 +55,5 @@ function scopeOf(address: Address, device: string | undefined): number {
   return index
 }
 
-function requireTtl(fd: number, family: 4 | 6, ttl: number): void {
-  const offset = SKF_NET_OFF + (family === 4 ? IPV4_TTL_OFFSET : IPV6_HOP_LIMIT_OFFSET)
-  const filter: SocketFilter[] = [
-    { code: LOAD_OCTET, jt: 0, jf: 0, k: offset },
-    { code: JUMP_IF_EQUAL, jt: 0, jf: 1, k: ttl },
-    { code: RETURN, jt: 0, jf: 0, k: 0xffffffff },
-    { code: RETURN, jt: 0, jf: 0, k: 0 },
-  ]
-  const program = { len: filter.length, filter }
-  const result = sys.attachFilter(fd, Sock.SOL_SOCKET, Sock.SO_ATTACH_FILTER, program, FILTER_PROGRAM_OCTETS)
-  check(result, 'SO_ATTACH_FILTER')
-}
+/** The port `sockets` of bgp-js's BFD service on Linux. */
+export const linuxBfdSockets = { open: openDatagramSocket } as const

@@ -1,4 +1,4 @@
-import { Address, type Family } from '@margay/net'
+import { Address, type Family, Prefix } from '@margay/net'
 import { check } from './errors.ts'
 import { Sock, sys } from './libc.ts'
 import { isListening, setMd5Key, setMinTtl, setTtl, socketFamily } from './socket-options.ts'
@@ -7,6 +7,7 @@ const MAX_TTL = 255
 
 /** What a BGP session needs of its TCP socket. */
 export interface PeerSocketOptions {
+  /** An address, with or without zone, or a prefix that peers may come from. */
   readonly peerAddress: string
   /** TCP MD5 key (RFC 2385); undefined takes one away. */
   readonly password: string | undefined
@@ -23,10 +24,10 @@ export function openTcpSocket(family: Family): number {
 /**
  * Puts a peer's key and hop limits on a socket. A listening socket serves other peers too: it gets the peer's key and
  * answers with TTL 255, and the lowest TTL to be taken is for the caller to set on each accepted connection.
- * @throws {SocketError}
+ * @throws {SocketError} @throws {AddressError}
  */
 export function applyPeerOptions(fd: number, options: PeerSocketOptions): void {
-  const peer = Address.parse(options.peerAddress)
+  const peer = parsePeer(options.peerAddress)
   // No connection of an IPv6 peer can come to an IPv4 socket: nothing is to be set there.
   if (peer.family === 6 && socketFamily(fd) === 4) return
   setMd5Key(fd, peer, options.password)
@@ -34,6 +35,12 @@ export function applyPeerOptions(fd: number, options: PeerSocketOptions): void {
   if (hops === undefined) return
   setTtl(fd, peer.family, MAX_TTL)
   if (!isListening(fd)) setMinTtl(fd, peer.family, MAX_TTL + 1 - hops)
+}
+
+function parsePeer(text: string): Address | Prefix {
+  if (text.includes('/')) return Prefix.parse(text)
+  // A key belongs to the address: the zone of a link-local one only says where it is.
+  return Address.parse(text.replace(/%.*$/, ''))
 }
 
 /** The port `socketOptions` of bgp-js on Linux. */

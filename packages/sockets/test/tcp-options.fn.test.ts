@@ -128,6 +128,15 @@ test.for(ways)('MD5: a key for a prefix, taken away again, $name', async ({ list
   await delivers(plain.client, await plain.connected(), 'hello')
 })
 
+test('MD5: what the port is told of a dynamic neighbour, and of one with a zone', async () => {
+  const options = { password: 'secret', ttlSecurityHops: 1 }
+  await using pair = await Pair.make('::', '127.0.0.1')
+  applyPeerOptions(fdOf(pair.server), { peerAddress: '127.0.0.0/8', ...options })
+  applyPeerOptions(fdOf(pair.client), { peerAddress: '127.0.0.1', ...options })
+  await delivers(pair.client, await pair.connected(), 'hello')
+  applyPeerOptions(fdOf(pair.server), { peerAddress: 'fe80::1%lo', ...options })
+})
+
 test.for(ways)('MD5: a key changed at both ends keeps the connection, $name', async ({ listen, host }) => {
   await using pair = await Pair.make(listen, host)
   const peer = Address.parse(host)

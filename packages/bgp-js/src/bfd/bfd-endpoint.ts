@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { Address } from '@margay/net'
+import { withoutZone } from '../wire/zoneless.ts'
 import { type BfdPacket, decodeBfdPacket, encodeBfdPacket } from './bfd-packet.ts'
 import { BfdSession, type BfdTimers } from './bfd-session.ts'
 import type {
@@ -156,11 +157,11 @@ export class BfdEndpoint {
   }
 
   #sessionFor(receiver: Receiver, packet: BfdPacket, source: string): Running | undefined {
-    if (packet.yourDiscriminator === 0) return receiver.byRemote.get(plainSource(source))
+    if (packet.yourDiscriminator === 0) return receiver.byRemote.get(withoutZone(source))
     const running = this.#byDiscriminator.get(packet.yourDiscriminator)
     if (running === undefined || this.#receivers.get(running.order.receiver) !== receiver) return undefined
     // On one link TTL 255 keeps strangers out and only the discriminator counts; farther away the address must fit too.
-    return running.order.multihop && plainSource(source) !== running.order.remote ? undefined : running
+    return running.order.multihop && withoutZone(source) !== running.order.remote ? undefined : running
   }
 
   #run(running: Running): void {
@@ -172,22 +173,19 @@ export class BfdEndpoint {
   /** Lets `body` work on the session, tells of a new state, sends what has become due and sets the timer. */
   #changing(running: Running, body: (now: number) => void): void {
     const { session, order } = running
-    const before = session.state
+    const { state: before, remoteState: remoteBefore } = session
     const now = performance.now()
     body(now)
-    const { state } = session
-    if (state !== before && this.#byId.has(order.id)) {
-      const at = Date.now()
+    this.#setTimer(running, now)
+    if (!this.#byId.has(order.id)) return
+    const { state, remoteState, localDiagnostic: diagnostic } = session
+    const at = Date.now()
+    if (state !== before) {
       running.lastStateChangeAt = at
       if (before === 'Up') running.flaps++
-      this.#onState(order.id, {
-        state,
-        diagnostic: session.localDiagnostic,
-        remoteState: session.remoteState,
-        at,
-      })
     }
-    this.#setTimer(running, now)
+    const isTurn = remoteState !== remoteBefore && [remoteState, remoteBefore].includes('AdminDown')
+    if (state !== before || isTurn) this.#onState(order.id, { state, diagnostic, remoteState, at })
   }
 
   #setTimer(running: Running, now: number): void {
@@ -239,9 +237,6 @@ function adopt(fd: number, local: string): Socket {
   socket.bind({ fd })
   return socket
 }
-
-/** Without the zone of a link-local address: the socket is tied to its interface. */
-const plainSource = (address: string): string => address.replace(/%.*$/, '')
 
 function sessionStatus({ order, session, ...counters }: Running): BfdSessionStatus {
   return {

@@ -14,6 +14,7 @@ export interface BfdSessions {
 export interface BfdPeerEvents {
   /** The path to the peer is gone: its BGP session is to end with Cease/10 (RFC 9384). */
   onDown(address: string, reason: string): void
+  /** The path is there, or nobody judges it any more. */
   onUp(address: string): void
 }
 
@@ -21,6 +22,8 @@ interface Followed {
   readonly id: number
   config: BfdSessionConfig
   isUp: boolean
+  /** `onDown` was told, and nothing since. */
+  isLost: boolean
 }
 
 /** One BFD session for each BGP peer that wants one, by the peer's address. */
@@ -51,7 +54,7 @@ export class BfdPeers {
     }
     this.unfollow(address)
     const id = this.#service.addSession(config, (change) => this.#changed(address, change))
-    this.#peers.set(address, { id, config, isUp: false })
+    this.#peers.set(address, { id, config, isUp: false, isLost: false })
   }
 
   /** Watches `address` no more; that is no loss of the peer. */
@@ -60,6 +63,7 @@ export class BfdPeers {
     if (known === undefined) return
     this.#peers.delete(address)
     this.#service.removeSession(known.id)
+    if (known.isLost) this.#events.onUp(address)
   }
 
   close(): void {
@@ -71,9 +75,12 @@ export class BfdPeers {
     if (peer === undefined) return
     const wasUp = peer.isUp
     peer.isUp = state === 'Up'
-    if (peer.isUp) this.#events.onUp(address)
     // BFD taken down on purpose at the other end says nothing about the path (RFC 5882 §3.2).
-    else if (wasUp && remoteState !== 'AdminDown') this.#events.onDown(address, `BFD: ${diagnostic}`)
+    const isLost = !peer.isUp && remoteState !== 'AdminDown' && (wasUp || peer.isLost)
+    const wasLost = peer.isLost
+    peer.isLost = isLost
+    if (isLost && !wasLost) this.#events.onDown(address, `BFD: ${diagnostic}`)
+    else if ((peer.isUp && !wasUp) || (wasLost && !isLost)) this.#events.onUp(address)
   }
 }
 

@@ -4,6 +4,7 @@ import { closeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { Address } from '@margay/net'
 import { BgpConfigError, BgpError, type ConfigProblem } from '../errors.ts'
+import { withoutZone } from '../wire/zoneless.ts'
 import { BFD_PORT } from './bfd-endpoint.ts'
 import type { BfdTimers } from './bfd-session.ts'
 import type {
@@ -34,6 +35,7 @@ export interface BfdSocketPort {
 /** A session to be. */
 export interface BfdSessionConfig extends BfdTimers {
   readonly local: string
+  /** `fe80::1%eth0` names the interface as well. */
   readonly remote: string
   /** The interface that the other end is on; needed for link-local addresses. */
   readonly interface?: string
@@ -62,7 +64,7 @@ export class BfdService {
   readonly #sockets: BfdSocketPort
   readonly #worker: Worker
   readonly #sessions = new Map<number, Registered>()
-  readonly #questions = new Map<number, (status: BfdWorkerStatus) => void>()
+  readonly #questions = new Map<number, PromiseWithResolvers<BfdWorkerStatus>>()
   /** Receiving sockets that the thread was told to give up, and when. */
   readonly #leftReceivers = new Map<string, number>()
   #nextId = 1
@@ -73,6 +75,7 @@ export class BfdService {
     this.#worker = new Worker(new URL('./bfd-worker.ts', import.meta.url), { name: 'bfd', execArgv: [] })
     this.#worker.on('message', (report: BfdReport) => this.#take(report))
     this.#worker.on('error', onFatal)
+    this.#worker.on('exit', () => this.#ended())
     // What nobody asks for any more must not keep the process alive.
     this.#worker.unref()
   }
@@ -82,14 +85,14 @@ export class BfdService {
    * @returns its id @throws {BgpConfigError} naming every bad field @throws what the socket port throws
    */
   addSession(config: BfdSessionConfig, onState: (change: BfdStateChange) => void): number {
-    if (this.#closing) throw new BgpError('BGP_CLOSED', 'the BFD service is closed')
-    const { local, remote } = checkSession(config)
+    if (this.#closing) throw closedError()
+    const { local, remote, device } = checkSession(config)
     const multihop = config.multihop === true
-    const receiver = [local, config.interface ?? '', multihop].join(' ')
+    const receiver = [local, device ?? '', multihop].join(' ')
     this.#refuseTwin(receiver, remote)
     const socket = {
       local,
-      interface: config.interface,
+      interface: device,
       ttl: MAX_TTL,
       ...(multihop ? {} : { requiredTtl: MAX_TTL }),
     }
@@ -111,7 +114,7 @@ export class BfdService {
         id,
         local,
         remote,
-        interface: config.interface,
+        interface: device,
         multihop,
         passive: config.passive === true,
         sendFd,
@@ -199,11 +202,18 @@ export class BfdService {
   }
 
   async #status(): Promise<BfdWorkerStatus> {
+    if (this.#closing) throw closedError()
     const question = this.#nextId++
-    const { promise, resolve } = Promise.withResolvers<BfdWorkerStatus>()
-    this.#questions.set(question, resolve)
+    const waiting = Promise.withResolvers<BfdWorkerStatus>()
+    this.#questions.set(question, waiting)
     this.#tell({ do: 'status', question })
-    return promise
+    return waiting.promise
+  }
+
+  #ended(): void {
+    this.#closing = true
+    for (const { reject } of this.#questions.values()) reject(closedError())
+    this.#questions.clear()
   }
 
   #tell(command: BfdCommand): void {
@@ -215,7 +225,7 @@ export class BfdService {
       this.#sessions.get(report.id)?.onState(report.change)
       return
     }
-    this.#questions.get(report.question)?.(report.status)
+    this.#questions.get(report.question)?.resolve(report.status)
     this.#questions.delete(report.question)
   }
 }
@@ -234,25 +244,28 @@ export function createBfdService(options: {
   return new BfdService(options.sockets, options.onFatal ?? onFatal)
 }
 
+const closedError = (): BgpError => new BgpError('BGP_CLOSED', 'the BFD service is closed')
+
 const isTaken = (error: unknown): boolean => String((error as { code?: unknown }).code).endsWith('EADDRINUSE')
 
 const timersOf = ({ minTxMs, minRxMs, multiplier }: BfdTimers): BfdTimers => ({ minTxMs, minRxMs, multiplier })
 
-function checkSession(config: BfdSessionConfig): { local: string; remote: string } {
+function checkSession(config: BfdSessionConfig): { local: string; remote: string; device: string | undefined } {
   const problems: ConfigProblem[] = []
-  const local = Address.tryParse(config.local)
-  const remote = Address.tryParse(config.remote)
+  const local = Address.tryParse(withoutZone(config.local))
+  const remote = Address.tryParse(withoutZone(config.remote))
+  const device = config.interface ?? config.remote.split('%')[1]
   if (local === undefined) problems.push({ field: 'local', problem: 'must be an IP address' })
   if (remote === undefined) problems.push({ field: 'remote', problem: 'must be an IP address' })
   if (local !== undefined && remote !== undefined && local.family !== remote.family) {
     problems.push({ field: 'remote', problem: 'must be of the same family as local' })
   }
-  if (remote?.family === 6 && remote.isLinkLocal && config.interface === undefined) {
+  if (remote?.family === 6 && remote.isLinkLocal && device === undefined) {
     problems.push({ field: 'interface', problem: 'must be given for a link-local address' })
   }
   checkTimers(config, problems)
   if (problems.length > 0) throw new BgpConfigError(problems)
-  return { local: String(local), remote: String(remote) }
+  return { local: String(local), remote: String(remote), device }
 }
 
 function checkTimers(timers: BfdTimers, problems: ConfigProblem[]): void {

@@ -1,7 +1,7 @@
 import type { BfdDiagnostic, BfdDiscardReason, BfdState } from './bfd-packet.ts'
 import type { BfdTimers } from './bfd-session.ts'
 
-/** A change of a session's state. */
+/** A change of a session's state, or the other end's going AdminDown and coming back. */
 export interface BfdStateChange {
   readonly state: BfdState
   /** Why, as this end sees it. */

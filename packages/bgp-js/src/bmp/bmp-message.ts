@@ -1,5 +1,6 @@
 import { ByteWriter } from '../wire/byte-writer.ts'
 import { addressOctets, ipv4Value } from '../wire/ip-text.ts'
+import { withoutZone } from '../wire/zoneless.ts'
 
 const VERSION = 3
 const MessageType = {
@@ -195,7 +196,7 @@ function perPeerHeader(writer: ByteWriter, peer: BmpPeer, at: Date, policy: BmpP
 
 /** An IPv4 address stands in the last four octets. */
 function sixteenOctets(address: string): Uint8Array {
-  const octets = addressOctets(address)
+  const octets = addressOctets(withoutZone(address))
   if (octets.length === 16) return octets
   const padded = new Uint8Array(16)
   padded.set(octets, 12)

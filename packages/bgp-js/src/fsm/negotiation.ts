@@ -33,7 +33,7 @@ export interface LocalEnd {
 export type GracefulRestartCapability = Extract<Capability, { name: 'gracefulRestart' }>
 
 /** Families for which several paths of a prefix are told apart (RFC 7911), from our end. */
-export interface AddPathAgreement {
+interface AddPathAgreement {
   readonly send: readonly Family[]
   readonly receive: readonly Family[]
 }

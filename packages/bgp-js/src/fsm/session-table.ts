@@ -1,7 +1,16 @@
-import type { SessionAction, SessionEventName, SessionState, StateRow, Transition } from './state.ts'
+import type {
+  Guarded,
+  SessionAction,
+  SessionEventName,
+  SessionFacts,
+  SessionState,
+  StateRow,
+  TimerName,
+  Transition,
+} from './state.ts'
 
-const start = (timer: 'connectRetry' | 'hold' | 'keepalive' | 'idleHold'): SessionAction => ({ do: 'start', timer })
-const stop = (timer: 'connectRetry' | 'keepalive'): SessionAction => ({ do: 'stop', timer })
+const start = (timer: TimerName): SessionAction => ({ do: 'start', timer })
+const stop = (timer: 'connectRetry' | 'delayOpen' | 'idleHold'): SessionAction => ({ do: 'stop', timer })
 const notify = (code: number, subcode: number): SessionAction => ({
   do: 'sendNotification',
   fields: { code, subcode },
@@ -30,7 +39,7 @@ const halt = (reason: string, ...before: SessionAction[]): Transition => ({
 
 const DIAL: Transition = {
   next: 'Connect',
-  actions: [start('connectRetry'), { do: 'dial' }],
+  actions: [stop('idleHold'), start('connectRetry'), { do: 'dial' }],
   reason: 'started',
 }
 const LISTEN: Transition = {
@@ -38,10 +47,29 @@ const LISTEN: Transition = {
   actions: [{ do: 'stopTimers' }],
   reason: 'waiting for the peer to connect',
 }
-const TCP_UP: Transition = {
+const SEND_OPEN: readonly SessionAction[] = [stop('connectRetry'), { do: 'sendOpen' }, start('hold')]
+/** A connection is there: OPEN goes out at once, or waits for the peer's (RFC 4271 §8.2.2, events 16 and 17). */
+const tcpUp = (state: 'Connect' | 'Active'): Guarded => ({
+  given: 'delayOpen',
+  ifSo: { next: state, actions: [stop('connectRetry'), start('delayOpen')], reason: 'waiting for OPEN' },
+  otherwise: { next: 'OpenSent', actions: SEND_OPEN, reason: 'TCP connection established' },
+})
+const DELAY_IS_OVER: Transition = {
   next: 'OpenSent',
-  actions: [stop('connectRetry'), { do: 'sendOpen' }, start('hold')],
-  reason: 'TCP connection established',
+  actions: [stop('delayOpen'), ...SEND_OPEN],
+  reason: 'no OPEN while ours was delayed',
+}
+const OPEN_BEFORE_OURS: Transition = {
+  next: 'OpenConfirm',
+  actions: [
+    stop('connectRetry'),
+    stop('delayOpen'),
+    { do: 'sendOpen' },
+    { do: 'sendKeepalive' },
+    start('keepalive'),
+    start('hold'),
+  ],
+  reason: 'OPEN accepted',
 }
 
 /** RFC 4271 §8.2.2 does not count this one as a failure. */
@@ -54,42 +82,86 @@ const WRONG_VERSION: Transition = {
 const IDLE = {
   ManualStart: DIAL,
   AutomaticStart: DIAL,
+  AutomaticStartWithDampPeerOscillations: DIAL,
   ManualStartWithPassiveTcpEstablishment: LISTEN,
   AutomaticStartWithPassiveTcpEstablishment: LISTEN,
+  AutomaticStartWithDampPeerOscillationsAndPassiveTcpEstablishment: LISTEN,
+  IdleHoldTimerExpires: { next: 'Idle', actions: [{ do: 'startAgain' }], reason: 'idle hold time is over' },
+  // The RFC ignores it; here it also ends the IdleHoldTimer, which would start the session again.
   ManualStop: { next: 'Idle', actions: [{ do: 'stopTimers' }], reason: 'stopped' },
-  AutomaticStop: { next: 'Idle', actions: [{ do: 'stopTimers' }], reason: 'stopped' },
+} satisfies StateRow
+
+/** What Connect and Active do with messages: there is a connection only while OPEN is delayed. */
+const UNEXPECTED_BEFORE_OPEN = fault('unexpected event before OPEN')
+const BEFORE_OPEN = {
+  ManualStop: {
+    given: 'delayOpenTimerRuns',
+    // SendNOTIFICATIONwithoutOPEN is on.
+    ifSo: halt('stopped', NOTIFY_FROM_EVENT),
+    otherwise: halt('stopped'),
+  },
+  AutomaticStop: {
+    given: 'delayOpenTimerRuns',
+    ifSo: fault('stopped by itself', NOTIFY_FROM_EVENT),
+    otherwise: fault('stopped by itself'),
+  },
+  HoldTimerExpires: UNEXPECTED_BEFORE_OPEN,
+  KeepaliveTimerExpires: UNEXPECTED_BEFORE_OPEN,
+  DelayOpenTimerExpires: DELAY_IS_OVER,
+  IdleHoldTimerExpires: UNEXPECTED_BEFORE_OPEN,
+  BgpOpen: UNEXPECTED_BEFORE_OPEN,
+  BgpOpenWithDelayOpenTimerRunning: OPEN_BEFORE_OURS,
+  BgpHeaderErr: fault('message header error', NOTIFY_FROM_EVENT),
+  BgpOpenMsgErr: fault('OPEN refused', NOTIFY_FROM_EVENT),
+  OpenCollisionDump: fault('connection collision'),
+  NotifMsgVerErr: {
+    given: 'delayOpenTimerRuns',
+    ifSo: WRONG_VERSION,
+    otherwise: fault('the peer wants another BGP version'),
+  },
+  NotifMsg: fault('NOTIFICATION received'),
+  KeepAliveMsg: UNEXPECTED_BEFORE_OPEN,
+  UpdateMsg: UNEXPECTED_BEFORE_OPEN,
+  UpdateMsgErr: UNEXPECTED_BEFORE_OPEN,
+  RouteRefreshMsg: UNEXPECTED_BEFORE_OPEN,
+  SendHoldTimerExpires: UNEXPECTED_BEFORE_OPEN,
 } satisfies StateRow
 
 const CONNECT = {
-  ManualStop: halt('stopped'),
-  AutomaticStop: halt('stopped'),
+  ...BEFORE_OPEN,
   ConnectRetryTimerExpires: {
     next: 'Connect',
-    actions: [{ do: 'dropTcp' }, start('connectRetry'), { do: 'dial' }],
+    actions: [{ do: 'dropTcp' }, start('connectRetry'), stop('delayOpen'), { do: 'dial' }],
     reason: 'no answer in time, dialing again',
   },
-  TcpCrAcked: TCP_UP,
-  TcpConnectionConfirmed: TCP_UP,
-  // The RFC goes to Idle, where a peer that dials us would be refused; staying reachable in Active until the next
-  // attempt is what its DelayOpen branch does, and what other speakers do always.
+  TcpCrInvalid: { next: 'Connect', actions: [], reason: 'connection rejected' },
+  TcpCrAcked: tcpUp('Connect'),
+  TcpConnectionConfirmed: tcpUp('Connect'),
+  // The RFC goes to Idle unless the DelayOpenTimer runs, where a peer that dials us would be refused; other speakers
+  // stay reachable in Active until the next attempt always.
   TcpConnectionFails: {
     next: 'Active',
-    actions: [{ do: 'dropTcp' }, { do: 'countFailure' }, start('connectRetry')],
+    actions: [stop('delayOpen'), { do: 'dropTcp' }, { do: 'countFailure' }, start('connectRetry')],
     reason: 'TCP connection failed',
   },
 } satisfies StateRow
 
 const ACTIVE = {
-  ManualStop: halt('stopped'),
-  AutomaticStop: halt('stopped'),
+  ...BEFORE_OPEN,
   ConnectRetryTimerExpires: { ...DIAL, reason: 'connect retry' },
-  TcpCrAcked: TCP_UP,
-  TcpConnectionConfirmed: TCP_UP,
+  TcpCrInvalid: { next: 'Active', actions: [], reason: 'connection rejected' },
+  TcpCrAcked: tcpUp('Active'),
+  TcpConnectionConfirmed: tcpUp('Active'),
   TcpConnectionFails: fault('TCP connection failed'),
 } satisfies StateRow
 
 const UNEXPECTED_IN_OPEN_SENT = fault('unexpected event in OpenSent', notify(5, 1))
 const OPEN_SENT = {
+  ConnectRetryTimerExpires: UNEXPECTED_IN_OPEN_SENT,
+  KeepaliveTimerExpires: UNEXPECTED_IN_OPEN_SENT,
+  DelayOpenTimerExpires: UNEXPECTED_IN_OPEN_SENT,
+  IdleHoldTimerExpires: UNEXPECTED_IN_OPEN_SENT,
+  BgpOpenWithDelayOpenTimerRunning: UNEXPECTED_IN_OPEN_SENT,
   ManualStop: halt('stopped', NOTIFY_FROM_EVENT),
   AutomaticStop: fault('stopped by itself', NOTIFY_FROM_EVENT),
   HoldTimerExpires: fault('hold timer expired', notify(4, 0)),
@@ -118,6 +190,10 @@ const OPEN_SENT = {
 
 const UNEXPECTED_IN_OPEN_CONFIRM = fault('unexpected event in OpenConfirm', notify(5, 2))
 const OPEN_CONFIRM = {
+  ConnectRetryTimerExpires: UNEXPECTED_IN_OPEN_CONFIRM,
+  DelayOpenTimerExpires: UNEXPECTED_IN_OPEN_CONFIRM,
+  IdleHoldTimerExpires: UNEXPECTED_IN_OPEN_CONFIRM,
+  BgpOpenWithDelayOpenTimerRunning: UNEXPECTED_IN_OPEN_CONFIRM,
   ManualStop: halt('stopped', NOTIFY_FROM_EVENT),
   AutomaticStop: fault('stopped by itself', NOTIFY_FROM_EVENT),
   HoldTimerExpires: fault('hold timer expired', notify(4, 0)),
@@ -142,6 +218,10 @@ const OPEN_CONFIRM = {
 
 const UNEXPECTED_IN_ESTABLISHED = lost('unexpected event in Established', notify(5, 3))
 const ESTABLISHED = {
+  ConnectRetryTimerExpires: UNEXPECTED_IN_ESTABLISHED,
+  DelayOpenTimerExpires: UNEXPECTED_IN_ESTABLISHED,
+  IdleHoldTimerExpires: UNEXPECTED_IN_ESTABLISHED,
+  BgpOpenWithDelayOpenTimerRunning: UNEXPECTED_IN_ESTABLISHED,
   ManualStop: {
     next: 'Idle',
     actions: [NOTIFY_FROM_EVENT, ...RELEASE, { do: 'sessionDown' }],
@@ -183,6 +263,15 @@ const SESSION_TABLE: Readonly<Record<SessionState, StateRow>> = {
   Established: ESTABLISHED,
 }
 
+const PLAIN: SessionFacts = { delayOpen: false, delayOpenTimerRuns: false }
+
 /** @returns the transition, or undefined when the state ignores the event */
-export const transition = (state: SessionState, event: SessionEventName): Transition | undefined =>
-  SESSION_TABLE[state][event]
+export function transition(
+  state: SessionState,
+  event: SessionEventName,
+  facts: SessionFacts = PLAIN,
+): Transition | undefined {
+  const answer = SESSION_TABLE[state][event]
+  if (answer === undefined || !('given' in answer)) return answer
+  return facts[answer.given] ? answer.ifSo : answer.otherwise
+}

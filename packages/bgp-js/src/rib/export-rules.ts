@@ -187,7 +187,8 @@ export class RouteExporter {
     const nextHop = this.#nextHop(source, attributes)
     if (nextHop === undefined) return 'noOwnNextHop'
     const { nextHopLinkLocal: _, localPref, originatorId, clusterList, tags: __, ...rest } = attributes
-    const linkLocal = nextHop === target.ownNextHop[6] ? target.ownLinkLocal : undefined
+    const linkLocal =
+      nextHop === target.ownNextHop[6] && nextHop !== target.ownLinkLocal ? target.ownLinkLocal : undefined
     const hops = { nextHop, ...(linkLocal === undefined ? {} : { nextHopLinkLocal: linkLocal }) }
     const marked = target.drain ? withCommunity(rest, WellKnownCommunity.GracefulShutdown) : rest
     if (target.kind === 'external') {

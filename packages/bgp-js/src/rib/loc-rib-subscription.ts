@@ -15,7 +15,7 @@ export type LocRibChange =
       readonly source: PathSource['kind']
       /** Address of the peer it was learned from, or `local`. */
       readonly learnedFrom: string
-      /** One, or every next hop of equal cost with multipath; empty for a route of this speaker's own. */
+      /** One, or every next hop of equal cost with multipath, link-local ones with their zone; empty for a route of this speaker's own. */
       readonly nextHops: readonly string[]
       readonly attributes: RouteAttributes
     }
@@ -148,7 +148,7 @@ function changeOf(rib: FamilyRib, prefix: number): LocRibChange {
   const source = rib.sourceOf(best)
   const hops = selected
     .filter((path) => rib.sourceOf(path).kind !== 'local')
-    .map((path) => rib.attributesOf(path).attributes.nextHop)
+    .map((path) => zonedNextHop(rib.attributesOf(path).attributes.nextHop, rib.sourceOf(path)))
   return {
     type: 'upsert',
     prefix: text,
@@ -158,4 +158,9 @@ function changeOf(rib: FamilyRib, prefix: number): LocRibChange {
     nextHops: [...new Set(hops)],
     attributes: viewAttributes(rib.attributesOf(best).attributes),
   }
+}
+
+/** A link-local next hop means something on its link alone. */
+function zonedNextHop(nextHop: string, { zone }: PathSource): string {
+  return zone !== undefined && nextHop.startsWith('fe80:') ? `${nextHop}%${zone}` : nextHop
 }

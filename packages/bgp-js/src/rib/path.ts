@@ -14,6 +14,8 @@ export interface PathSource {
   readonly routerId: number
   /** Peer address as an integer: the last tie-break. */
   readonly addressValue: bigint
+  /** Link that its link-local addresses belong to. */
+  readonly zone?: string | undefined
   /** The peer is a route reflector client of ours (RFC 4456). */
   readonly client: boolean
 }

@@ -1,5 +1,6 @@
 import { Address, Prefix } from '@margay/net'
 import type { ConfigProblem } from '../errors.ts'
+import { canonicalAddress } from './peer-address.ts'
 
 /** Reads the fields of one object of a configuration and gathers everything that is wrong with it. */
 export class ConfigReader {
@@ -68,6 +69,38 @@ export class ConfigReader {
     const kind = options.family === undefined ? 'IP' : `IPv${options.family}`
     this.problem(field, value === undefined ? 'is missing' : `must be an ${kind} address`)
     return undefined
+  }
+
+  /** An address in canonical text; a link-local one may have its zone. */
+  zonedAddress(field: string, options: { required?: boolean } = {}): string | undefined {
+    const value = this.raw(field)
+    if (value === undefined && options.required !== true) return undefined
+    const address = typeof value === 'string' ? canonicalAddress(value) : undefined
+    if (address === undefined) this.problem(field, value === undefined ? 'is missing' : 'must be an IP address')
+    return address
+  }
+
+  choice<T extends string>(field: string, choices: readonly T[]): T | undefined {
+    const value = this.raw(field)
+    const found = choices.find((choice) => choice === value)
+    if (found === undefined) this.problem(field, `must be one of ${choices.map((item) => `"${item}"`).join(', ')}`)
+    return found
+  }
+
+  integers(field: string, range: { min: number; max: number }): number[] {
+    return this.list(field).flatMap((item, index) => {
+      const isGood = typeof item === 'number' && Number.isInteger(item) && item >= range.min && item <= range.max
+      if (!isGood) this.problem(`${field}[${index}]`, `must be a whole number from ${range.min} to ${range.max}`)
+      return isGood ? [item] : []
+    })
+  }
+
+  prefix(field: string): string {
+    const value = this.raw(field)
+    const prefix = typeof value === 'string' ? Prefix.tryParse(value, { strict: true }) : undefined
+    if (prefix !== undefined) return prefix.toString()
+    this.problem(field, value === undefined ? 'is missing' : 'must be a CIDR block without host bits')
+    return ''
   }
 
   list(field: string): readonly unknown[] {

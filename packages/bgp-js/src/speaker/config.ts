@@ -1,6 +1,9 @@
+import type { PeerAsRule } from '../fsm/negotiation.ts'
 import type { Policy, PrefixListPolicy } from '../policy/policy.ts'
 import type { RoutePolicy } from '../policy/policy-route.ts'
+import type { RemovePrivateAs } from '../rib/as-path.ts'
 import type { FamilyName } from '../wire/address-family.ts'
+import type { BgpRole } from '../wire/capabilities/role.ts'
 
 /** Where the speaker listens. */
 export interface ListenConfig {
@@ -22,27 +25,62 @@ export interface GracefulRestartConfig {
   readonly stalePathSeconds?: number
 }
 
-/** One peer. Plain data but for policies given as functions. */
-export interface PeerConfig {
-  readonly address: string
-  /** Port to dial; default 179. */
-  readonly port?: number
-  readonly asn: number
+/** ADD-PATH towards one peer (RFC 7911); both directions are off by default. */
+export interface AddPathConfig {
+  /** Most paths of one prefix; `true` for all. */
+  readonly send?: boolean | number
+  readonly receive?: boolean
+}
+
+/** What happens at a limit of prefixes. */
+export interface PrefixLimitConfig {
+  readonly limit: number
+  /** An event at this part of the limit, once per crossing. Default 75. */
+  readonly warnAtPercent?: number
+  /**
+   * `restart` (default): Cease/1, and up again after `restartAfterSeconds`, or the usual backoff without it; `shutdown`:
+   * Cease/1, and down until `clearPeer`; `warn`: an event alone.
+   */
+  readonly action?: 'restart' | 'warn' | 'shutdown'
+  readonly restartAfterSeconds?: number
+}
+
+/** One limit for each family alike, or one per family. */
+export type MaxPrefixesConfig =
+  | number
+  | PrefixLimitConfig
+  | { readonly ipv4?: number | PrefixLimitConfig; readonly ipv6?: number | PrefixLimitConfig }
+
+/** What peers of every kind share: all but who they are. Plain data but for policies given as functions. */
+export interface SessionConfig {
   readonly description?: string
-  /** Never dial, wait for the peer. */
-  readonly passive?: boolean
   /** Stay down until changed. */
   readonly adminDown?: boolean
+  /** Take the node out of the way softly: routes go out with GRACEFUL_SHUTDOWN and local preference 0 (RFC 8326). */
+  readonly drain?: boolean
+  /** The AS that we pose as towards this external peer (RFC 7705). */
+  readonly localAs?: number
+  /** Leave `localAs` out of the paths that come from the peer. */
+  readonly localAsNoPrepend?: boolean
+  /** Put `localAs` alone on the paths that go to the peer, not our own AS behind it. */
+  readonly localAsReplace?: boolean
   /** Seconds: 0 or at least 3; default 90. */
   readonly holdTime?: number
   /** Seconds; default a third of the hold time. */
   readonly keepalive?: number
-  /** Longest pause between two attempts to connect, seconds; default 15. */
-  readonly connectRetry?: number
-  /** Local address to dial from; default the listening address where it is a specific one. */
-  readonly sourceAddress?: string
+  /** Private AS numbers in paths to this external peer: taken out, or replaced by our own (RFC 6996). Default false. */
+  readonly removePrivateAs?: RemovePrivateAs
+  /** DelayOpenTime of RFC 4271 §8.1.1, seconds: how long our OPEN waits for the peer's. Default 0, not at all. */
+  readonly delayOpen?: number
   /** Default both. */
   readonly families?: readonly FamilyName[]
+  readonly addPath?: AddPathConfig
+  /** Offer IPv6 next hops for IPv4 routes (RFC 8950). Default false; true for an `interface` peer. */
+  readonly extendedNextHop?: boolean
+  /** Our role towards this external peer (RFC 9234). */
+  readonly role?: BgpRole
+  /** Refuse a peer that says no role. */
+  readonly roleStrict?: boolean
   readonly routeReflectorClient?: boolean
   /** Announce our own address as next hop to an internal peer; `force` does it for reflected routes too. */
   readonly nextHopSelf?: boolean | 'force'
@@ -54,16 +92,52 @@ export interface PeerConfig {
   readonly allowOwnAs?: number
   /** An external peer's AS must come first in its paths; default true (false for route servers). */
   readonly enforceFirstAs?: boolean
-  /** Most prefixes of a family that are taken before the session is ended (Cease/1). */
-  readonly maxPrefixes?: number
+  /** Most prefixes of a family that are taken. */
+  readonly maxPrefixes?: MaxPrefixesConfig
   /** Default true. */
   readonly gracefulRestart?: boolean
+  /** Ask the peer to keep our routes this long when graceful restart is over, and keep its own (RFC 9494). */
+  readonly longLivedGracefulRestart?: { readonly staleTimeSeconds: number }
   /** GTSM: number of hops the peer may be away, 1 to 254. Needs the socketOptions port. */
   readonly ttlSecurity?: number
   /** TCP MD5 key. Needs the socketOptions port. Never shown in status or logs. */
   readonly password?: string
   readonly import?: RoutePolicy | Policy | PrefixListPolicy
   readonly export?: RoutePolicy | Policy | PrefixListPolicy
+}
+
+/** One peer. */
+export interface PeerConfig extends SessionConfig {
+  /** A link-local one needs its zone: `fe80::1%eth0`. Left out with `interface`. */
+  readonly address?: string
+  /** Instead of an address: whoever speaks BGP on this link by its link-local address. */
+  readonly interface?: string
+  /** With `interface` also `external`, any AS but ours, or `internal`. */
+  readonly asn: number | 'external' | 'internal'
+  /** Port to dial; default 179. */
+  readonly port?: number
+  /** Never dial, wait for the peer. */
+  readonly passive?: boolean
+  /** Longest pause between two attempts to connect, seconds; default 15. */
+  readonly connectRetry?: number
+  /** Local address to dial from; default the listening address where it is a specific one. */
+  readonly sourceAddress?: string
+}
+
+/** Peers that are not listed: whoever connects from a prefix. */
+export interface DynamicNeighborsConfig extends SessionConfig {
+  readonly prefix: string
+  /** Most peers at once; default 100. */
+  readonly limit?: number
+  readonly asn: number | readonly number[] | 'external' | 'internal'
+}
+
+/** RFC 5065. `asn` of the speaker is then its member AS. */
+export interface ConfederationConfig {
+  /** The AS that the confederation is to everybody else. */
+  readonly identifier: number
+  /** The other member ASes. */
+  readonly members: readonly number[]
 }
 
 /** The whole speaker. */
@@ -73,11 +147,13 @@ export interface SpeakerConfig {
   readonly routerId: string
   /** Default: the routerId. */
   readonly clusterId?: string
+  readonly confederation?: ConfederationConfig
   /** One or several; default `0.0.0.0` port 179. An empty list: dial only. */
   readonly listen?: ListenConfig | readonly ListenConfig[]
   /** Prefixes to originate. */
   readonly networks?: readonly string[]
   readonly neighbors?: readonly PeerConfig[]
+  readonly dynamicNeighbors?: readonly DynamicNeighborsConfig[]
   readonly gracefulRestart?: GracefulRestartConfig
   /** Offer every next hop of equal cost. */
   readonly multipath?: boolean
@@ -89,23 +165,62 @@ export interface SpeakerConfig {
   readonly ebgpRequiresPolicy?: boolean
 }
 
+/** {@link PrefixLimitConfig} with defaults filled in. */
+export interface PrefixLimit {
+  readonly limit: number
+  readonly warnAtPercent: number
+  readonly action: 'restart' | 'warn' | 'shutdown'
+  readonly restartAfterSeconds: number | undefined
+}
+
+type OptionalInSession =
+  | 'description'
+  | 'keepalive'
+  | 'localAs'
+  | 'role'
+  | 'longLivedGracefulRestart'
+  | 'ttlSecurity'
+  | 'password'
+  | 'import'
+  | 'export'
+type Resolved<T> = Required<Omit<T, OptionalInSession | 'addPath' | 'maxPrefixes'>> & {
+  readonly [K in OptionalInSession & keyof T]?: NonNullable<T[K]>
+}
+
+/** {@link SessionConfig} with defaults filled in. */
+export interface ResolvedSession extends Resolved<SessionConfig> {
+  /** `send`: most paths of one prefix; 0 for none. */
+  readonly addPath: { readonly send: number; readonly receive: boolean }
+  readonly maxPrefixes: Readonly<Partial<Record<FamilyName, PrefixLimit>>>
+}
+
 /** {@link PeerConfig} with defaults filled in. */
-export type ResolvedPeer = Readonly<
-  Required<
-    Omit<
-      PeerConfig,
-      'description' | 'keepalive' | 'sourceAddress' | 'maxPrefixes' | 'ttlSecurity' | 'password' | 'import' | 'export'
-    >
-  > &
-    Pick<
-      PeerConfig,
-      'description' | 'keepalive' | 'sourceAddress' | 'maxPrefixes' | 'ttlSecurity' | 'password' | 'import' | 'export'
-    >
->
+export interface ResolvedPeer extends ResolvedSession {
+  /** Canonical, with the zone of a link-local one; the interface's name for a peer without an address. Unique. */
+  readonly address: string
+  readonly interface?: string
+  /** 0 until the first OPEN of a peer whose AS `asnRule` leaves open. */
+  readonly asn: number
+  readonly asnRule: PeerAsRule
+  readonly port: number
+  readonly passive: boolean
+  readonly connectRetry: number
+  readonly sourceAddress?: string
+}
+
+/** {@link DynamicNeighborsConfig} with defaults filled in; `template` is every such peer but for its address. */
+export interface ResolvedDynamicNeighbors {
+  readonly prefix: string
+  readonly limit: number
+  readonly template: Omit<ResolvedPeer, 'address'>
+}
 
 /** {@link SpeakerConfig} with defaults filled in. */
-export interface ResolvedSpeaker extends Readonly<Required<Omit<SpeakerConfig, 'listen' | 'neighbors'>>> {
+export interface ResolvedSpeaker
+  extends Readonly<Required<Omit<SpeakerConfig, 'listen' | 'neighbors' | 'dynamicNeighbors' | 'confederation'>>> {
+  readonly confederation?: ConfederationConfig
   readonly listen: readonly Required<ListenConfig>[]
   readonly neighbors: readonly ResolvedPeer[]
+  readonly dynamicNeighbors: readonly ResolvedDynamicNeighbors[]
   readonly gracefulRestart: Required<GracefulRestartConfig>
 }

@@ -27,6 +27,8 @@ const LINGER_MS = 1000
 export class Connection implements SlicedTask {
   readonly initiator: Initiator
   readonly localAddress: string
+  /** With the zone of a link-local one. */
+  readonly remoteAddress: string
   /** Resolves when the socket is gone. */
   readonly closed: Promise<void>
   readonly #socket: Socket
@@ -34,6 +36,7 @@ export class Connection implements SlicedTask {
   readonly #framer = new MessageFramer()
   #handler: ConnectionHandler | undefined
   #unflushed = 0
+  #isHeldBack = false
   #endReason: string | undefined
 
   /** @param socket connected; owned by this from here on */
@@ -42,6 +45,7 @@ export class Connection implements SlicedTask {
     this.#work = work
     this.initiator = initiator
     this.localAddress = plainAddress(socket.localAddress ?? '')
+    this.remoteAddress = plainAddress(socket.remoteAddress ?? '')
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#received(chunk))
@@ -56,6 +60,23 @@ export class Connection implements SlicedTask {
   open(handler: ConnectionHandler): void {
     this.#handler = handler
     this.#socket.resume()
+  }
+
+  /** Lets what the peer sends lie for a while. */
+  holdBack(): void {
+    this.#isHeldBack = true
+  }
+
+  release(): void {
+    if (!this.#isHeldBack) return
+    this.#isHeldBack = false
+    this.#work.schedule(this)
+  }
+
+  /** Descriptor of the socket, for options that Node can't set; undefined once it is closed. */
+  get fd(): number | undefined {
+    const fd = (this.#socket as Socket & { _handle?: { fd?: number } })._handle?.fd
+    return fd === undefined || fd < 0 ? undefined : fd
   }
 
   get isCongested(): boolean {
@@ -108,7 +129,7 @@ export class Connection implements SlicedTask {
   run(): boolean {
     for (let count = 0; count < MESSAGES_PER_SLICE; count++) {
       const handler = this.#handler
-      if (handler === undefined) return false
+      if (handler === undefined || this.#isHeldBack) return false
       let message: Uint8Array | undefined
       try {
         message = this.#framer.next()

@@ -1,5 +1,6 @@
 import type { Family } from '@margay/net'
 import type { LocRib } from '../rib/loc-rib.ts'
+import type { FamilyName } from '../wire/address-family.ts'
 import type { ResolvedSpeaker } from './config.ts'
 import type { Connection } from './connection.ts'
 import type { Dialer } from './dialer.ts'
@@ -26,6 +27,16 @@ export type SpeakerEvent =
       readonly from: string
       readonly to: string
       readonly reason: string
+      readonly at: string
+    }
+  /** Told once per crossing; what follows is for the peer's configuration to say. */
+  | {
+      readonly type: 'prefixLimit'
+      readonly peer: string
+      readonly family: FamilyName
+      readonly level: 'warning' | 'exceeded'
+      readonly received: number
+      readonly limit: number
       readonly at: string
     }
 

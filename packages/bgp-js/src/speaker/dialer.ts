@@ -1,6 +1,5 @@
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { Address } from '@margay/net'
 import type { SocketOptions, SocketOptionsPort } from './ports.ts'
 
 /** Attempts to connect that may be under way at once; the others wait in line. */
@@ -39,6 +38,11 @@ export class Dialer {
       cancel = () => this.#waiting.delete(start)
     }
     return () => cancel()
+  }
+
+  /** Sets options on the socket of a connection that is up, where the embedder can. */
+  applyTo(connection: { readonly fd: number | undefined }, options: SocketOptions): void {
+    if (connection.fd !== undefined) this.#socketOptions?.apply(connection.fd, options)
   }
 
   #connect(request: DialRequest): () => void {
@@ -87,7 +91,7 @@ export class Dialer {
 
   #newSocket(request: DialRequest): Socket {
     if (request.options === undefined || this.#socketOptions === undefined) return new Socket()
-    const fd = this.#socketOptions.open(Address.parse(request.host).family)
+    const fd = this.#socketOptions.open(request.host.includes(':') ? 6 : 4)
     try {
       this.#socketOptions.apply(fd, request.options)
     } catch (error) {

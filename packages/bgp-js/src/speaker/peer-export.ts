@@ -1,16 +1,18 @@
-import { Address, type Family } from '@margay/net'
+import type { Family } from '@margay/net'
 import type { Negotiated } from '../fsm/negotiation.ts'
 import type { CompiledPolicy } from '../policy/compile-policy.ts'
-import type { PolicyPeer } from '../policy/policy-route.ts'
 import { type ExportTarget, RouteExporter } from '../rib/export-rules.ts'
 import type { GroupMember } from '../rib/group-member.ts'
 import type { UpdateGroup } from '../rib/update-group.ts'
 import { FAMILIES, familyName } from '../wire/address-family.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
+import { encodeRouteRefresh, RefreshSubtype } from '../wire/messages/route-refresh.ts'
 import { encodeEndOfRib } from '../wire/messages/update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
+import { parseZoned } from './peer-address.ts'
 import type { Session } from './session.ts'
+import { localAsOf, policyPeer, roleTowards, withoutZone } from './session-facts.ts'
 import type { GroupSettings } from './update-groups.ts'
 
 /** A policy, with a text that is equal for policies that treat every route alike for every peer of a group. */
@@ -26,9 +28,16 @@ class SessionMember implements GroupMember {
   readonly #session: Session
   readonly #family: Family
 
-  constructor(session: Session, family: Family, peer: { readonly index: number; readonly address: string }) {
+  readonly #marksRefresh: boolean
+
+  constructor(
+    session: Session,
+    family: Family,
+    peer: { readonly index: number; readonly address: string; readonly marksRefresh: boolean },
+  ) {
     this.#session = session
     this.#family = family
+    this.#marksRefresh = peer.marksRefresh
     this.peerIndex = peer.index
     this.address = peer.address
   }
@@ -43,11 +52,21 @@ class SessionMember implements GroupMember {
 
   sendEnd(kind: 'endOfRib' | 'endOfRefresh'): void {
     if (kind === 'endOfRib') this.#session.sendUpdates(encodeEndOfRib(this.#family), 1)
+    else this.#markRefresh(RefreshSubtype.EndOfRefresh)
+  }
+
+  /** RFC 7313 §4: what follows is everything again. */
+  beginRefresh(): void {
+    this.#markRefresh(RefreshSubtype.BeginningOfRefresh)
+  }
+
+  #markRefresh(subtype: RefreshSubtype): void {
+    if (this.#marksRefresh) this.#session.send(encodeRouteRefresh(this.#family, subtype), 'routeRefresh')
   }
 }
 
 interface Membership {
-  readonly member: GroupMember
+  readonly member: SessionMember
   group: UpdateGroup
 }
 
@@ -85,7 +104,11 @@ export class PeerExport {
   /** Sends the whole table of a family, then every change. */
   startSending(family: Family): void {
     if (this.#members.has(family)) return
-    const peer = { index: this.#peerIndex, address: this.#config.address }
+    const peer = {
+      index: this.#peerIndex,
+      address: withoutZone(this.#config.address),
+      marksRefresh: this.#negotiated.enhancedRefresh,
+    }
     const member = new SessionMember(this.#session, family, peer)
     const group = this.#context.updateGroups[family].join(member, this.#settings(family))
     this.#members.set(family, { member, group })
@@ -110,7 +133,9 @@ export class PeerExport {
   /** RFC 2918 §4: the peer wants a family again. */
   resend(family: Family): void {
     const membership = this.#members.get(family)
-    membership?.group.replay(membership.member)
+    if (membership === undefined) return
+    membership.member.beginRefresh()
+    membership.group.replay(membership.member)
   }
 
   /** The socket has room again. */
@@ -129,66 +154,57 @@ export class PeerExport {
     const { wire, maxOctets } = this.#negotiated
     const target = this.#target()
     const { compiled, identity } = this.#policy
-    const peer = this.#policyPeer()
+    const peer = policyPeer(this.#config, this.#negotiated.kind, this.#context.config)
     return {
       key: `${JSON.stringify(target)} ${identity}`,
       maxOctets,
-      addPaths: wire.addPath?.send.includes(family) === true ? this.#maxPaths() : undefined,
+      addPaths: wire.addPath?.send.includes(family) === true ? this.#config.addPath.send : undefined,
       newExporter: (rib, blocks) => new RouteExporter(target, { compiled, peer }, rib, blocks),
     }
   }
 
-  #maxPaths(): number {
-    return Number.POSITIVE_INFINITY
-  }
-
-  #policyPeer(): PolicyPeer {
-    const { address, asn } = this.#config
-    return { address, asn, type: this.#isInternal ? 'iBGP' : 'eBGP', localAsn: this.#context.config.asn }
-  }
-
-  get #isInternal(): boolean {
-    return this.#negotiated.wire.internal
-  }
-
   #target(): ExportTarget {
     const { config } = this.#context
-    const { nextHopSelf, nextHopUnchanged, routeReflectorClient } = this.#config
-    const kind = this.#isInternal ? 'internal' : 'external'
+    const { nextHopSelf, nextHopUnchanged, routeReflectorClient, removePrivateAs, drain } = this.#config
+    const { kind, wire, maxOctets, peerLongLived } = this.#negotiated
+    const { hops, linkLocal } = this.#ownNextHops()
     return {
       kind,
       localAsn: config.asn,
-      localAs: undefined,
-      confederationId: undefined,
+      localAs: localAsOf(this.#config),
+      confederationId: config.confederation?.identifier,
       client: routeReflectorClient,
       clusterId: config.clusterId,
       nextHopSelf,
       nextHopUnchanged,
-      ownNextHop: this.#ownNextHops(),
-      ownLinkLocal: undefined,
+      ownNextHop: hops,
+      ownLinkLocal: linkLocal,
       defaultLocalPref: config.defaultLocalPref,
-      removePrivateAs: false,
-      role: undefined,
-      longLived: false,
-      drain: false,
+      removePrivateAs,
+      role: roleTowards(this.#negotiated),
+      longLived: peerLongLived.length > 0,
+      drain,
       refuseAll: config.ebgpRequiresPolicy && kind === 'external' && this.#policy.compiled === undefined,
-      wire: this.#negotiated.wire,
-      maxOctets: this.#negotiated.maxOctets,
+      wire,
+      maxOctets,
     }
   }
 
-  #ownNextHops(): Partial<Record<Family, string>> {
-    const localAddress = this.#session.connection?.localAddress ?? ''
-    const sessionFamily = Address.tryParse(localAddress)?.family
-    const found: Partial<Record<Family, string>> = {}
+  /** Our addresses as the peer can reach them. With RFC 8950 agreed, the IPv6 one does for IPv4 as well. */
+  #ownNextHops(): { hops: Partial<Record<Family, string>>; linkLocal: string | undefined } {
+    const local = parseZoned(this.#session.connection?.localAddress ?? '')?.address
+    const hops: Partial<Record<Family, string>> = {}
     for (const family of FAMILIES) {
       const name = familyName(family)
       const own =
         this.#config.nextHop[name] ??
-        (family === sessionFamily ? localAddress : undefined) ??
+        (family === local?.family ? local.toString() : undefined) ??
         this.#context.config.nextHop[name]
-      if (own !== undefined) found[family] = own
+      if (own !== undefined) hops[family] = own
     }
-    return found
+    const overIpv6 = this.#negotiated.extendedNextHop && local?.family === 6
+    if (overIpv6 && this.#config.nextHop.ipv4 === undefined && hops[6] !== undefined) hops[4] = hops[6]
+    const linkLocal = local?.family === 6 && local.isLinkLocal ? local.toString() : undefined
+    return { hops, linkLocal }
   }
 }

@@ -1,4 +1,5 @@
-import { Address, type Family } from '@margay/net'
+import { isDeepStrictEqual } from 'node:util'
+import type { Family } from '@margay/net'
 import type { Negotiated } from '../fsm/negotiation.ts'
 import type { Direction } from '../policy/compile-actions.ts'
 import { compilePolicy } from '../policy/compile-policy.ts'
@@ -8,16 +9,20 @@ import { AdjRibIn, type PathWalk } from '../rib/adj-rib-in.ts'
 import type { AttributeSet } from '../rib/attribute-store.ts'
 import type { ExportRefusal } from '../rib/export-rules.ts'
 import type { ImportContext } from '../rib/import-rules.ts'
-import type { PathSource } from '../rib/path.ts'
+import type { PathSource, PeerKind } from '../rib/path.ts'
 import { FAMILIES } from '../wire/address-family.ts'
 import { ipv4Value } from '../wire/ip-text.ts'
+import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
 import type { RouteUpdate } from '../wire/resolve-update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
+import { parseZoned } from './peer-address.ts'
 import { type GroupPolicy, PeerExport, type SessionMembership } from './peer-export.ts'
 import { type ImportSettings, importJudge } from './peer-import.ts'
+import { peerKind } from './peer-kind.ts'
 import type { Session, SessionEnd } from './session.ts'
-import { StaleRoutes } from './stale-routes.ts'
+import { localAsOf, policyPeer, roleTowards, withoutZone } from './session-facts.ts'
+import { type Retention, StaleRoutes } from './stale-routes.ts'
 
 const WALK_SLICE = 256
 
@@ -48,13 +53,12 @@ export class PeerRoutes {
     this.stale = new StaleRoutes(context.clock, context.work, this.adjRibIn)
   }
 
-  get #kind(): 'internal' | 'external' {
-    return this.#config.asn === this.#context.config.asn ? 'internal' : 'external'
+  get #kind(): PeerKind {
+    return this.#active?.negotiated.kind ?? peerKind(this.#context.config, this.#config)
   }
 
   get #policyPeer(): PolicyPeer {
-    const { address, asn } = this.#config
-    return { address, asn, type: this.#kind === 'internal' ? 'iBGP' : 'eBGP', localAsn: this.#context.config.asn }
+    return policyPeer(this.#config, this.#kind, this.#context.config)
   }
 
   sessionUp(session: Session, negotiated: Negotiated): void {
@@ -62,7 +66,7 @@ export class PeerRoutes {
     const localAddress = session.connection?.localAddress ?? ''
     this.#active = {
       negotiated,
-      context: this.#importContext(localAddress),
+      context: this.#importContext(localAddress, negotiated),
       export: new PeerExport(
         this.#context,
         session,
@@ -72,7 +76,8 @@ export class PeerRoutes {
     }
     this.#replaceSource(negotiated)
     const stalePathMs = config.gracefulRestart.stalePathSeconds * 1000
-    this.stale.sessionUp(negotiated.peerGracefulRestart, negotiated.families, stalePathMs)
+    const longLived = negotiated.peerLongLived.filter((item) => item.forwardingPreserved).map((item) => item.family)
+    this.stale.sessionUp(negotiated.peerGracefulRestart, negotiated.families, stalePathMs, longLived)
     this.#context.restart.peerUp(this.#config.address, negotiated)
     for (const family of negotiated.families) this.startSending(family)
   }
@@ -80,12 +85,7 @@ export class PeerRoutes {
   sessionDown(end: SessionEnd): void {
     this.#active?.export.end()
     this.#active = undefined
-    const offer = end.negotiated.peerGracefulRestart
-    this.stale.sessionDown({
-      families: retainedFamilies(end),
-      restartTimeSeconds: offer?.restartTimeSeconds ?? 0,
-      longLivedSeconds: {},
-    })
+    this.stale.sessionDown(retentionOf(end))
     this.#context.restart.peerGone(this.#config.address)
   }
 
@@ -102,19 +102,17 @@ export class PeerRoutes {
     this.#active.export.startSending(family)
   }
 
-  /** @returns the family that went over the prefix limit */
-  receive(update: RouteUpdate<AttributeSet>): Family | undefined {
+  receive(update: RouteUpdate<AttributeSet>): void {
     const { attributes } = this.#context.locRib
     // A withdrawal may drop the last path of a set that the same message announces again.
     for (const announced of update.announced) attributes.retain(announced.attributes.id)
-    const over = this.#take(update)
+    this.#take(update)
     for (const announced of update.announced) attributes.release(announced.attributes.id)
-    return over
   }
 
-  #take(update: RouteUpdate<AttributeSet>): Family | undefined {
+  #take(update: RouteUpdate<AttributeSet>): void {
     const active = this.#active
-    if (active === undefined) return undefined
+    if (active === undefined) return
     for (const problem of update.problems) {
       const fields = { peer: this.#config.address, attribute: problem.code, severity: problem.severity }
       this.#context.log.warn(fields, `malformed attribute: ${problem.message}`)
@@ -127,14 +125,11 @@ export class PeerRoutes {
         attributes,
         importJudge(this.#importSettings(active), this.#context.locRib, family, table.source),
       )
-      const limit = this.#config.maxPrefixes
-      if (limit !== undefined && table.counts.received > limit) return family
     }
     if (update.endOfRib !== undefined) {
       this.stale.endOfRib(update.endOfRib)
       this.#context.restart.endOfRib(this.#config.address, update.endOfRib)
     }
-    return undefined
   }
 
   /** RFC 7313 §4: the peer begins to send a family again. */
@@ -158,7 +153,7 @@ export class PeerRoutes {
     this.#importPolicy = this.#policy(config.import, 'import')
     const active = this.#active
     if (active === undefined) return
-    this.#active = { ...active, context: this.#importContext(active.context.localAddress) }
+    this.#active = { ...active, context: this.#importContext(active.context.localAddress, active.negotiated) }
     active.export.reconfigure(config, this.#policy(config.export, 'export'))
     for (const family of active.negotiated.families) this.#reimport(this.#active, family)
   }
@@ -196,18 +191,21 @@ export class PeerRoutes {
     }
   }
 
-  #importContext(localAddress: string): ImportContext {
-    const { asn, allowOwnAs, enforceFirstAs } = this.#config
+  #importContext(localAddress: string, negotiated: Negotiated): ImportContext {
+    const { allowOwnAs, enforceFirstAs } = this.#config
     const { config } = this.#context
     return {
       localAsn: config.asn,
-      peerAsn: asn,
-      kind: this.#kind,
+      peerAsn: negotiated.peerAsn,
+      kind: negotiated.kind,
       routerId: config.routerId,
       clusterId: config.clusterId,
-      localAddress,
+      localAddress: withoutZone(localAddress),
       allowOwnAs,
       enforceFirstAs,
+      localAs: localAsOf(this.#config),
+      confederationId: config.confederation?.identifier,
+      role: roleTowards(negotiated),
     }
   }
 
@@ -264,7 +262,7 @@ export class PeerRoutes {
     const before = locRib.source(this.#index)
     const source = this.#source(negotiated)
     locRib.replaceSource(this.#index, source)
-    if (before.routerId === source.routerId && before.client === source.client) return
+    if (isDeepStrictEqual(before, source)) return
     for (const family of FAMILIES) {
       const rib = locRib.family(family)
       this.#walkSlices(this.adjRibIn[family], () => (path) => rib.pathChanged(path))
@@ -273,25 +271,36 @@ export class PeerRoutes {
 
   #source(negotiated: Negotiated | undefined): PathSource {
     const { address, asn, routeReflectorClient } = this.#config
+    const zoned = parseZoned(address)
     return {
       id: address,
-      kind: this.#kind,
-      asn,
+      kind: negotiated?.kind ?? this.#kind,
+      asn: negotiated?.peerAsn ?? asn,
+      zone: zoned?.zone ?? this.#config.interface,
       routerId: negotiated === undefined ? 0 : ipv4Value(negotiated.peerRouterId),
-      addressValue: Address.parse(address).value,
+      addressValue: zoned?.address.value ?? 0n,
       client: routeReflectorClient,
     }
   }
 }
 
-/** Families whose routes outlive the session: RFC 4724 §4.2, and RFC 8538 §4 where both ends agreed on it. */
-function retainedFamilies({ event, negotiated }: SessionEnd): readonly Family[] {
+/** What outlives the session: RFC 4724 §4.2, RFC 9494 §4.2, and RFC 8538 §4 where both ends agreed on it. */
+function retentionOf(end: SessionEnd): Retention {
+  const { negotiated } = end
   const offer = negotiated.peerGracefulRestart
-  if (offer === undefined) return []
-  const offered = offer.families.map((item) => item.family).filter((family) => negotiated.families.includes(family))
-  if (event.type === 'TcpConnectionFails') return offered
-  if (!negotiated.notificationRestart || event.type === 'ManualStop' || event.type === 'AutomaticStop') return []
+  if (offer === undefined || !isGraceful(end)) return { families: [], restartTimeSeconds: 0, longLivedSeconds: {} }
+  const longLived = negotiated.peerLongLived.filter((item) => item.staleTimeSeconds > 0)
+  const kept = [...offer.families, ...longLived].map((item) => item.family)
+  return {
+    families: negotiated.families.filter((family) => kept.includes(family)),
+    restartTimeSeconds: offer.restartTimeSeconds,
+    longLivedSeconds: Object.fromEntries(longLived.map((item) => [item.family, item.staleTimeSeconds])),
+  }
+}
+
+function isGraceful({ event, negotiated }: SessionEnd): boolean {
+  if (event.type === 'TcpConnectionFails') return true
+  if (!negotiated.notificationRestart || event.type === 'ManualStop' || event.type === 'AutomaticStop') return false
   const { received } = event
-  const isHardReset = received?.code === 6 && received.subcode === 9
-  return isHardReset ? [] : offered
+  return !(received?.code === NotificationCode.Cease && received.subcode === CeaseSubcode.HardReset)
 }

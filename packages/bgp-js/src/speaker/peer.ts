@@ -1,21 +1,30 @@
 import type { Socket } from 'node:net'
-import { Address, type Family } from '@margay/net'
+import type { Family } from '@margay/net'
 import type { NotificationFields } from '../errors.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import type { LocalEnd, Negotiated } from '../fsm/negotiation.ts'
 import type { SessionState } from '../fsm/state.ts'
 import type { AttributeSet } from '../rib/attribute-store.ts'
+import type { PeerKind } from '../rib/path.ts'
 import type { Capability } from '../wire/capabilities/capability.ts'
 import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
-import { encodeRouteRefresh } from '../wire/messages/route-refresh.ts'
+import { encodeRouteRefresh, RefreshSubtype } from '../wire/messages/route-refresh.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
 import type { AttributeCache, RouteUpdate } from '../wire/resolve-update.ts'
+import { AcceptGuard, refuse } from './accept-guard.ts'
 import type { ResolvedPeer } from './config.ts'
 import { Connection } from './connection.ts'
 import type { SpeakerContext } from './context.ts'
+import { listeningAddress, localCapabilities, localEndFor } from './local-end.ts'
 import { type MessageCounters, newMessageCounters } from './message-counters.ts'
+import { canonicalAddress } from './peer-address.ts'
+import { changeEffects } from './peer-changes.ts'
+import { PeerHistory } from './peer-history.ts'
+import { type HoldReason, PeerHolds } from './peer-holds.ts'
+import { localAsnFor, peerKind } from './peer-kind.ts'
 import { PeerRoutes } from './peer-routes.ts'
-import type { Clock, SocketOptions } from './ports.ts'
+import type { Clock, ClockTimer, SocketOptions } from './ports.ts'
+import { crossingFields, limitNotification, PrefixLimits } from './prefix-limits.ts'
 import { Session, type SessionEnd, type SessionHost } from './session.ts'
 import type { SessionError } from './session-error.ts'
 
@@ -28,35 +37,57 @@ const FORGIVEN_FAILURES = 3
  * it may wait for us to dial, and its own selection waits for us.
  */
 const EXPECTED_BACK_FAILURES = 2
-/** With graceful restart a new connection means that the peer is a new process, unless it is a late collision. */
+/** A connection that comes this soon after the session is up is the late end of a collision, not a new process. */
 const COLLISION_WINDOW_MS = 5000
+/** How long the peer's connection waits until the peer has seen ours. */
+const HOLD_BACK_MS = 1000
 
 /** One configured peer: its sessions (two during a collision), and its routes. */
 export class Peer implements SessionHost {
   readonly counters: MessageCounters = newMessageCounters()
   readonly routes: PeerRoutes
+  /** The last changes of state, and the last errors by direction. */
+  readonly history = new PeerHistory()
   readonly #context: SpeakerContext
+  readonly #onChange: (peer: Peer) => void
+  readonly #holds: PeerHolds
+  readonly #limits = new PrefixLimits()
+  readonly #guard = new AcceptGuard()
+  /** As given; `#config` has the AS that was learned and the speaker's own drain in it. */
+  #given: ResolvedPeer
   #config: ResolvedPeer
+  #isSpeakerDrained = false
+  /** Who is at the other end of an `interface` peer's link, as discovery says. */
+  #neighbor: string | undefined
   #primary: Session
   #secondary: Session | undefined
+  #heldBack: ClockTimer | undefined
   readonly #dials = new Map<Session, () => void>()
   #failures = 0
   #flaps = 0
-  #lastError: SessionError | undefined
   #stateSince: Date
   #upSinceMs = 0
   #stopped = true
 
-  constructor(context: SpeakerContext, config: ResolvedPeer) {
+  /** @param onChange called after each change of state */
+  constructor(context: SpeakerContext, config: ResolvedPeer, onChange: (peer: Peer) => void = () => undefined) {
     this.#context = context
+    this.#given = config
     this.#config = config
+    this.#onChange = onChange
     this.routes = new PeerRoutes(context, config)
+    this.#holds = new PeerHolds(context.clock, () => this.#freed())
     this.#primary = new Session(this)
     this.#stateSince = context.clock.date()
   }
 
   get config(): ResolvedPeer {
     return this.#config
+  }
+
+  /** What the peer is to us, by the AS that it has or is said to have. */
+  get kind(): PeerKind {
+    return peerKind(this.#context.config, this.#config)
   }
 
   get session(): Session {
@@ -72,12 +103,29 @@ export class Peer implements SessionHost {
   }
 
   get lastError(): SessionError | undefined {
-    return this.#lastError
+    return this.history.lastError
+  }
+
+  /** What keeps the peer down beside its configuration. */
+  get heldBy(): readonly HoldReason[] {
+    return this.#holds.reasons
+  }
+
+  /** Where the peer is: of an `interface` peer the neighbour of the session, or the one to dial. */
+  get remoteAddress(): string | undefined {
+    if (this.#config.interface === undefined) return this.#config.address
+    return this.#primary.connection?.remoteAddress ?? this.#neighbor
+  }
+
+  /** There is no connection, nobody waits for one, and no route is kept: nothing would be lost with this peer. */
+  get isSpent(): boolean {
+    const isWaiting = this.#primary.state === 'Active' && this.#primary.connection === undefined
+    return isWaiting && this.#secondary === undefined && this.routes.stale.retained.length === 0
   }
 
   start(): void {
     this.#stopped = false
-    if (this.#config.adminDown) return
+    if (this.#config.adminDown || this.isHeld) return
     this.#primary.handle({ type: this.isPassive ? 'ManualStartWithPassiveTcpEstablishment' : 'ManualStart' })
   }
 
@@ -93,60 +141,96 @@ export class Peer implements SessionHost {
     this.#stopped = true
     this.#secondary?.abandon()
     this.#primary.abandon()
+    this.#endHoldBack()
+    this.#holds.clear()
   }
 
   /** The peer is no longer configured. */
   remove(): void {
     this.stop({ code: NotificationCode.Cease, subcode: CeaseSubcode.PeerDeconfigured })
+    this.#endHoldBack()
+    this.#holds.clear()
     this.routes.close()
     this.#context.restart.peerGone(this.#config.address)
   }
 
-  /** Takes a new configuration; only what OPEN or TCP depend on costs the session. */
-  reconfigure(config: ResolvedPeer): void {
-    const before = this.#config
-    this.#config = config
-    if (sessionFields(before) === sessionFields(config)) {
-      this.routes.reconfigure(config)
+  /** Takes a new configuration; what it costs is for {@link changeEffects} to say. */
+  reconfigure(given: ResolvedPeer): void {
+    const before = this.#given
+    const effects = changeEffects(before, given)
+    this.#given = given
+    if (effects.has('session')) {
+      const subcode = given.adminDown ? CeaseSubcode.AdministrativeShutdown : CeaseSubcode.OtherConfigurationChange
+      this.stop({ code: NotificationCode.Cease, subcode })
+      this.#config = this.#effective(given.asn)
+      this.routes.reconfigure(this.#config)
+      this.start()
       return
     }
-    this.stop({ code: NotificationCode.Cease, subcode: CeaseSubcode.OtherConfigurationChange })
-    this.routes.reconfigure(config)
-    this.start()
+    this.#config = this.#effective(this.#config.asn)
+    if (effects.has('routes')) this.routes.reconfigure(this.#config)
+    if (effects.has('socket')) this.#applySocketOptions()
+    if (effects.has('keepalive')) this.#primary.changeKeepalive(given.keepalive)
+    if (effects.has('limits')) this.#checkLimits(this.#primary)
+    if (effects.has('dial')) this.#dialAnew()
+  }
+
+  /** The whole speaker is drained, or no longer (RFC 8326). */
+  drain(isDrained: boolean): void {
+    const before = this.#config.drain
+    this.#isSpeakerDrained = isDrained
+    this.#config = this.#effective(this.#config.asn)
+    if (this.#config.drain !== before) this.routes.reconfigure(this.#config)
+  }
+
+  /** Lets a peer go on that `maxPrefixes` keeps down, and forgives its failures. */
+  clear(): void {
+    this.#failures = 0
+    this.#holds.release('maxPrefixes')
+    if (this.#primary.isIdleHolding && !this.#stopped) this.#primary.startAgain()
+  }
+
+  /** BFD says that the peer is gone (RFC 5882, RFC 9384): ends the session and stays down until {@link bfdUp}. */
+  bfdDown(reason: string): void {
+    this.#holds.hold('bfd')
+    this.#end({ code: NotificationCode.Cease, subcode: CeaseSubcode.BfdDown }, `BFD down: ${reason}`)
+  }
+
+  bfdUp(): void {
+    this.#holds.release('bfd')
+  }
+
+  /** Discovery says who is at the other end of the link; undefined: nobody. */
+  neighborFound(address: string | undefined): void {
+    const zoned = address === undefined || address.includes('%') ? address : `${address}%${this.#config.interface}`
+    const found = zoned === undefined ? undefined : canonicalAddress(zoned)
+    if (found === this.#neighbor) return
+    this.#neighbor = found
+    this.#dialAnew()
   }
 
   /** An incoming connection from this peer's address. */
   accept(socket: Socket): void {
-    const { state } = this.#primary
-    if (this.#stopped || this.#config.adminDown) {
+    if (!this.#mayAccept(socket)) {
       refuse(socket)
+      this.#primary.handle({ type: 'TcpCrInvalid' })
       return
     }
-    if (state === 'Established' && this.#isNewProcess()) {
-      this.#primary.handle({ type: 'TcpConnectionFails', detail: 'the peer opened a new connection' })
-    }
-    if (this.#primary.state === 'Idle' && this.#primary.isIdleHolding && this.failures <= FORGIVEN_FAILURES) {
+    if (this.#primary.state === 'Idle') {
       this.#primary.handle({ type: 'AutomaticStartWithPassiveTcpEstablishment' })
     }
-    switch (this.#primary.state) {
-      case 'Active':
-        this.#primary.connected(this.#connection(socket, 'remote'))
-        return
-      // Our own attempt goes on beside it: both ends then settle the collision by the same rule (RFC 4271 §6.8). To cut
-      // ours off would show the peer a connection that dies for no reason, which one with graceful restart may take for
-      // a restart of ours.
-      case 'Connect':
-      case 'OpenSent':
-      case 'OpenConfirm': {
-        this.#endSecondary()
-        this.#secondary = new Session(this, 'Active')
-        this.#secondary.connected(this.#connection(socket, 'remote'))
-        return
-      }
-      case 'Idle':
-      case 'Established':
-        refuse(socket)
+    const connection = this.#connection(socket, 'remote')
+    if (this.#primary.state === 'Active' && this.#primary.connection === undefined) {
+      this.#primary.connected(connection)
+      return
     }
+    // Our own attempt goes on beside it: both ends then settle the collision by the same rule (RFC 4271 §6.8). To cut
+    // ours off would show the peer a connection that dies for no reason, which one with graceful restart may take for
+    // a restart of ours. Beside an Established session it is the peer's new process, once it has come up (RFC 4724 §5).
+    this.#endSecondary()
+    this.#secondary = new Session(this, 'Active')
+    this.#secondary.connected(connection)
+    this.#holdBackSecondary()
   }
 
   /** Asks the peer to send its routes again (RFC 2918). @returns whether it understands such a request */
@@ -172,7 +256,11 @@ export class Peer implements SessionHost {
   }
 
   get isPassive(): boolean {
-    return this.#config.passive
+    return this.#config.passive || (this.#config.interface !== undefined && this.#neighbor === undefined)
+  }
+
+  get isHeld(): boolean {
+    return this.#holds.isHeld
   }
 
   get connectRetryMs(): number {
@@ -183,51 +271,29 @@ export class Peer implements SessionHost {
     return this.#context.locRib.attributes
   }
 
+  get delayOpenMs(): number {
+    return this.#config.delayOpen * 1000
+  }
+
   localEnd(): LocalEnd {
-    const { asn, routerId } = this.#context.config
-    const { holdTime, keepalive } = this.#config
-    return {
-      asn,
-      routerId,
-      peerAsn: this.#config.asn,
-      holdTimeSeconds: holdTime,
-      keepaliveSeconds: keepalive,
-      capabilities: this.localCapabilities(),
-    }
+    return localEndFor(this.#context.config, this.#config, this.#context.restart.isRunning)
   }
 
   localCapabilities(): Capability[] {
-    const { config, restart } = this.#context
-    const families = this.#config.families.map((name): Family => (name === 'ipv4' ? 4 : 6))
-    const { restartTimeSeconds, forwardingPreserved } = config.gracefulRestart
-    const capabilities: Capability[] = [
-      ...families.map((family): Capability => ({ name: 'multiprotocol', family })),
-      { name: 'routeRefresh' },
-      { name: 'extendedMessages' },
-    ]
-    if (this.#config.gracefulRestart) {
-      capabilities.push({
-        name: 'gracefulRestart',
-        restarting: restart.isRunning,
-        notification: true,
-        restartTimeSeconds,
-        families: families.map((family) => ({ family, forwardingPreserved })),
-      })
-    }
-    capabilities.push({ name: 'fourOctetAs', asn: config.asn })
-    return capabilities
+    return localCapabilities(this.#context.config, this.#config, this.#context.restart.isRunning)
   }
 
   dial(session: Session): void {
     const { address, port, sourceAddress } = this.#config
     const cancel = this.#context.dialer.dial({
-      host: address,
+      host: this.#config.interface === undefined ? address : (this.#neighbor ?? ''),
       port,
-      localAddress: sourceAddress ?? this.#listeningAddress(),
+      localAddress: sourceAddress ?? listeningAddress(this.#context.config, address),
       options: this.socketOptions(),
       onConnected: (socket) => {
         this.#dials.delete(session)
         session.connected(this.#connection(socket, 'local'))
+        this.#holdBackSecondary()
       },
       onFailed: (reason) => {
         this.#dials.delete(session)
@@ -244,21 +310,21 @@ export class Peer implements SessionHost {
   }
 
   socketOptions(): SocketOptions | undefined {
-    const { address, password, ttlSecurity } = this.#config
+    const { password, ttlSecurity } = this.#config
     if (password === undefined && ttlSecurity === undefined) return undefined
-    return { peerAddress: address, password, ttlSecurityHops: ttlSecurity }
+    return this.#socketOptions()
   }
 
   settleCollision(session: Session, negotiated: Negotiated): boolean {
     const other = session === this.#primary ? this.#secondary : this.#primary
     if (other === undefined) return true
-    if (other.state === 'Established') return false
+    if (other.state === 'Established') return session === this.#secondary && this.#offersRestart
     // RFC 4271 §6.8 looks at connections in OpenConfirm: only there is the other end known.
     if (other.state !== 'OpenConfirm') return true
-    const { asn, routerId } = this.#context.config
+    const { config } = this.#context
+    const local = { routerId: config.routerId, asn: localAsnFor(config, this.#config) }
     const remote = { routerId: negotiated.peerRouterId, asn: negotiated.peerAsn }
-    const verdict = resolveCollision({ routerId, asn }, remote)
-    const kept = verdict === 'keepLocallyInitiated' ? 'local' : 'remote'
+    const kept = resolveCollision(local, remote) === 'keepLocallyInitiated' ? 'local' : 'remote'
     // Two from the same end: the newer one is the one that the peer still knows about.
     const keepsThis = session.initiator === other.initiator ? session === this.#secondary : session.initiator === kept
     if (keepsThis) other.handle({ type: 'OpenCollisionDump' })
@@ -274,16 +340,20 @@ export class Peer implements SessionHost {
         this.#secondary = undefined
         session.abandon()
       }
+      this.#onChange(this)
       return
     }
     if (session !== this.#primary) return
+    if (session.state !== 'OpenSent') this.#endHoldBack()
     if ((session.state === 'Idle' || session.state === 'Active') && this.#secondary !== undefined) this.#promote()
     const date = this.clock.date()
     this.#stateSince = date
     const to = this.#primary.state
     const fields = { peer: this.#config.address, from, to }
+    this.history.changed({ at: date.toISOString(), from, to, reason })
     this.#context.log.debug(fields, reason)
     this.#context.emit({ type: 'stateChange', ...fields, reason, at: date.toISOString() })
+    this.#onChange(this)
   }
 
   onFailure(): void {
@@ -291,7 +361,7 @@ export class Peer implements SessionHost {
   }
 
   onError(error: SessionError): void {
-    this.#lastError = error
+    this.history.failed(error)
   }
 
   onInternalError(error: unknown): void {
@@ -299,11 +369,19 @@ export class Peer implements SessionHost {
   }
 
   onUp(session: Session): void {
-    if (session === this.#secondary) this.#promote()
+    if (session === this.#secondary) {
+      if (this.#primary.state === 'Established') {
+        this.#primary.handle({ type: 'TcpConnectionFails', detail: 'the peer opened a new connection' })
+      }
+      this.#promote()
+    }
     this.#endSecondary()
     this.#upSinceMs = this.clock.now()
+    if (session.negotiated !== undefined) {
+      this.#learnAsn(session.negotiated.peerAsn)
+      this.routes.sessionUp(session, session.negotiated)
+    }
     const { address, asn } = this.#config
-    if (session.negotiated !== undefined) this.routes.sessionUp(session, session.negotiated)
     this.#context.log.info({ peer: address, asn }, 'session established')
     this.#context.emit({ type: 'sessionUp', peer: address, asn, at: this.clock.date().toISOString() })
   }
@@ -311,40 +389,72 @@ export class Peer implements SessionHost {
   onDown(_: Session, end: SessionEnd): void {
     if (this.clock.now() - this.#upSinceMs >= STEADY_MS) this.#failures = 0
     this.#flaps++
+    this.#limits.reset()
     this.routes.sessionDown(end)
     const { address, asn } = this.#config
     const reason = end.event.detail ?? end.event.type
-    const error = this.#lastError
+    const error = this.lastError
     this.#context.log.info({ peer: address, asn, error }, `session ended: ${reason}`)
     this.#context.emit({ type: 'sessionDown', peer: address, asn, at: this.clock.date().toISOString(), reason, error })
   }
 
   onUpdate(session: Session, update: RouteUpdate<AttributeSet>): void {
-    const family = this.routes.receive(update)
-    if (family === undefined) return
-    const limit = this.#config.maxPrefixes ?? 0
-    session.handle({
-      type: 'AutomaticStop',
-      notification: {
-        code: NotificationCode.Cease,
-        subcode: CeaseSubcode.MaximumNumberOfPrefixesReached,
-        // RFC 4486 §4: AFI, SAFI, limit
-        data: Uint8Array.of(0, family === 4 ? 1 : 2, 1, limit >>> 24, limit >>> 16, limit >>> 8, limit),
-      },
-      detail: `more than ${limit} IPv${family} prefixes`,
-    })
+    this.routes.receive(update)
+    this.#checkLimits(session)
   }
 
-  onRouteRefresh(_: Session, message: RouteRefreshMessage): void {
-    if (message.family !== undefined && message.subtype === 0) this.routes.resend(message.family)
+  onRouteRefresh(session: Session, { family, subtype }: RouteRefreshMessage): void {
+    const negotiated = session.negotiated
+    if (family === undefined || negotiated?.families.includes(family) !== true) return
+    if (subtype === RefreshSubtype.Request) this.routes.resend(family)
+    // Marks that were not agreed on mean nothing, and values that RFC 7313 does not know neither.
+    else if (!negotiated.enhancedRefresh) return
+    else if (subtype === RefreshSubtype.BeginningOfRefresh) this.routes.beginRefresh(family)
+    else if (subtype === RefreshSubtype.EndOfRefresh) this.routes.endRefresh(family)
   }
 
   onWritable(session: Session): void {
     if (session === this.#primary) this.routes.writable()
   }
 
+  /** RFC 4271 §6.8: beside an Established session a connection is refused, but see RFC 4724 §5. */
+  #mayAccept(socket: Socket): boolean {
+    const { state } = this.#primary
+    if (this.#stopped || this.#config.adminDown || this.isHeld) return false
+    const session = this.#primary.connection
+    if (this.#config.interface !== undefined && session !== undefined) {
+      if (canonicalAddress(session.remoteAddress) !== canonicalAddress(socket.remoteAddress ?? '')) return false
+    }
+    if (state === 'Established') {
+      const isLate = this.clock.now() - this.#upSinceMs <= COLLISION_WINDOW_MS
+      if (isLate || !this.#offersRestart) return false
+    }
+    if (state === 'Idle' && !(this.#primary.isIdleHolding && this.failures <= FORGIVEN_FAILURES)) return false
+    return this.#guard.admit(this.clock.now())
+  }
+
+  /**
+   * Two connections, and the peer may not have taken ours out of its backlog yet. Were its own to come up first, a peer
+   * with graceful restart would take ours for a restart of ours and end the session. So what it sends on its own waits
+   * until it has answered on ours, a second at most.
+   */
+  #holdBackSecondary(): void {
+    const secondary = this.#secondary
+    const isOurs = this.#primary.state === 'OpenSent' && this.#primary.initiator === 'local'
+    if (!isOurs || secondary?.state !== 'OpenSent' || this.#heldBack !== undefined) return
+    secondary.connection?.holdBack()
+    this.#heldBack = this.clock.setTimeout(() => this.#endHoldBack(), HOLD_BACK_MS)
+  }
+
+  #endHoldBack(): void {
+    this.#heldBack?.cancel()
+    this.#heldBack = undefined
+    this.#secondary?.connection?.release()
+  }
+
   /** Lets the collision's other session go: it is told so and does not start again. */
   #endSecondary(): void {
+    this.#endHoldBack()
     this.#secondary?.handle({ type: 'OpenCollisionDump' })
     this.#secondary?.abandon()
     this.#secondary = undefined
@@ -353,6 +463,7 @@ export class Peer implements SessionHost {
   #promote(): void {
     const former = this.#primary
     if (this.#secondary === undefined) return
+    this.#endHoldBack()
     this.#primary = this.#secondary
     this.#secondary = undefined
     if (former.state === 'Idle' || former.state === 'Active') former.abandon()
@@ -361,13 +472,73 @@ export class Peer implements SessionHost {
     former.abandon()
   }
 
+  #checkLimits(session: Session): void {
+    if (session.state !== 'Established') return
+    const { maxPrefixes, address } = this.#config
+    for (const crossing of this.#limits.check(maxPrefixes, (family) => this.routes.adjRibIn[family].counts.received)) {
+      const fields = crossingFields(address, crossing)
+      this.#context.log.warn(fields, `prefix limit: ${crossing.level}`)
+      this.#context.emit({ type: 'prefixLimit', ...fields, at: this.clock.date().toISOString() })
+      const { action, restartAfterSeconds } = crossing.limit
+      if (crossing.level === 'warning' || action === 'warn') continue
+      const forMs = restartAfterSeconds === undefined ? undefined : restartAfterSeconds * 1000
+      // Without a time of its own a restart is for the damping.
+      if (action === 'shutdown' || forMs !== undefined) this.#holds.hold('maxPrefixes', forMs)
+      const detail = `more than ${crossing.limit.limit} IPv${crossing.family} prefixes`
+      this.#end(limitNotification(crossing), detail)
+    }
+  }
+
+  #end(notification: NotificationFields, detail: string): void {
+    this.#secondary?.handle({ type: 'AutomaticStop', notification, detail })
+    this.#primary.handle({ type: 'AutomaticStop', notification, detail })
+  }
+
+  /** Nothing holds the peer down any more; what is left of the damping is kept. */
+  #freed(): void {
+    if (this.#stopped || this.#config.adminDown) return
+    if (this.#primary.state === 'Idle' && !this.#primary.isIdleHolding) this.#primary.startAgain()
+  }
+
+  /** Starts over with other ways to connect, where there is no connection to lose. */
+  #dialAnew(): void {
+    const { state, connection } = this.#primary
+    const isOnItsWay = state === 'Connect' || state === 'Active'
+    if (this.#stopped || !isOnItsWay || connection !== undefined) return
+    this.#primary.handle({ type: 'ManualStop' })
+    this.start()
+  }
+
+  #applySocketOptions(): void {
+    for (const session of [this.#primary, this.#secondary]) {
+      if (session?.connection !== undefined) {
+        this.#context.dialer.applyTo(session.connection, this.#socketOptions())
+      }
+    }
+  }
+
+  #socketOptions(): SocketOptions {
+    const { password, ttlSecurity } = this.#config
+    return { peerAddress: this.remoteAddress ?? this.#config.address, password, ttlSecurityHops: ttlSecurity }
+  }
+
+  #effective(asn: number): ResolvedPeer {
+    return { ...this.#given, asn, drain: this.#given.drain || this.#isSpeakerDrained }
+  }
+
+  /** A peer whose AS was left open has said it. */
+  #learnAsn(asn: number): void {
+    if (this.#config.asn === asn) return
+    this.#config = this.#effective(asn)
+    this.routes.reconfigure(this.#config)
+  }
+
   get #isExpectedBack(): boolean {
     return this.routes.stale.restartRemainingMs !== undefined
   }
 
-  #isNewProcess(): boolean {
-    const graceful = this.#primary.negotiated?.peerGracefulRestart !== undefined
-    return graceful && this.clock.now() - this.#upSinceMs > COLLISION_WINDOW_MS
+  get #offersRestart(): boolean {
+    return this.#primary.negotiated?.peerGracefulRestart !== undefined
   }
 
   #connection(socket: Socket, initiator: 'local' | 'remote'): Connection {
@@ -375,26 +546,4 @@ export class Peer implements SessionHost {
     this.#context.track(connection)
     return connection
   }
-
-  /** The listening address where it is one address of the peer's family: peers know us by it. */
-  #listeningAddress(): string | undefined {
-    const { family } = Address.parse(this.#config.address)
-    return this.#context.config.listen
-      .map((listen) => Address.parse(listen.address))
-      .find((address) => address.family === family && address.value !== 0n)
-      ?.toString()
-  }
-}
-
-/** Closes with a reset: nothing lingers in the kernel for a connection that nobody wants. */
-export function refuse(socket: Socket): void {
-  socket.on('error', () => undefined)
-  socket.resetAndDestroy()
-}
-
-/** The settings that a running session was built on. */
-function sessionFields(config: ResolvedPeer): string {
-  const { import: _, export: __, maxPrefixes: ___, nextHopSelf: ____, description: ______, ...rest } = config
-  const { nextHopUnchanged: _______, nextHop: ________, ...fields } = rest
-  return JSON.stringify(fields)
 }

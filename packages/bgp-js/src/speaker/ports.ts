@@ -24,6 +24,7 @@ export interface Log {
 
 /** Options of a TCP socket that Node can't set. */
 export interface SocketOptions {
+  /** An address, or for dynamic neighbours their prefix: `10.0.0.0/8` (TCP_MD5SIG_EXT with a prefix length). */
   readonly peerAddress: string
   /** TCP MD5 signature key (RFC 2385); undefined takes one away. */
   readonly password: string | undefined
@@ -35,8 +36,20 @@ export interface SocketOptions {
 export interface SocketOptionsPort {
   /** A new TCP socket that is not connected; the speaker owns the descriptor from here on. */
   open(family: 4 | 6): number
-  /** Called for the listening socket once per such peer, and for each connection with it. */
+  /**
+   * Called for the listening socket once per such peer, for each socket before it dials, and for a live connection when
+   * the options change.
+   */
   apply(fd: number, options: SocketOptions): void
+}
+
+/** Finds who is at the other end of a link: the source of its router advertisements, say. */
+export interface NeighborDiscoveryPort {
+  /**
+   * Calls `onNeighbor` with the link-local address of the neighbour, with or without zone, whenever it is another one;
+   * undefined when it is gone. @returns a function that ends it
+   */
+  watch(interfaceName: string, onNeighbor: (address: string | undefined) => void): () => void
 }
 
 /** What the speaker asks of its surroundings; all of it has a default. */
@@ -44,6 +57,8 @@ export interface SpeakerPorts {
   readonly clock?: Clock
   readonly log?: Log
   readonly socketOptions?: SocketOptionsPort
+  /** Lets `interface` peers dial; without it they wait to be dialed. */
+  readonly neighborDiscovery?: NeighborDiscoveryPort
   /** Whether there is a way to a next hop; default: always. Call `nextHopsChanged()` when answers change. */
   readonly isNextHopReachable?: (nextHop: string) => boolean
   /** Cost of the way, for the decision process; default 0. */

@@ -8,6 +8,12 @@ const CONNECT_GRACE_SECONDS = 10
 /** Attempts to connect after which a peer counts as dead. */
 const DEAD_AFTER_FAILURES = 2
 
+/** A peer that may have routes for us, and the families that it is configured for. */
+export interface ExpectedPeer {
+  readonly id: string
+  readonly families: readonly Family[]
+}
+
 /**
  * The selection deferral of a restarting speaker (RFC 4724 §4.1). It waits, family by family, for End-of-RIB from those
  * peers alone that are up, offer graceful restart for the family, and don't restart themselves; never for a peer that is
@@ -35,8 +41,11 @@ export class RestartDeferral {
     return this.#waitingFor.size > 0
   }
 
-  begin(peers: readonly string[], restartTimeSeconds: number): void {
-    for (const family of FAMILIES) this.#waitingFor.set(family, new Set(peers))
+  begin(peers: readonly ExpectedPeer[], restartTimeSeconds: number): void {
+    for (const family of FAMILIES) {
+      const expected = peers.filter((peer) => peer.families.includes(family))
+      this.#waitingFor.set(family, new Set(expected.map((peer) => peer.id)))
+    }
     const graceMs = Math.min(CONNECT_GRACE_SECONDS, restartTimeSeconds) * 1000
     this.#timers = [
       this.#clock.setTimeout(() => this.#forgetAbsent(), graceMs),

@@ -1,6 +1,6 @@
 import { BgpMessageError, type NotificationFields } from '../errors.ts'
 import { backoffMs, jittered } from '../fsm/backoff.ts'
-import { type LocalEnd, type Negotiated, negotiate } from '../fsm/negotiation.ts'
+import { keepaliveFor, type LocalEnd, type Negotiated, negotiate } from '../fsm/negotiation.ts'
 import { transition } from '../fsm/session-table.ts'
 import type { SessionAction, SessionEventName, SessionState, TimerName } from '../fsm/state.ts'
 import type { AttributeSet } from '../rib/attribute-store.ts'
@@ -43,8 +43,12 @@ export interface SessionHost {
   readonly counters: MessageCounters
   readonly failures: number
   readonly isPassive: boolean
+  /** Something keeps the peer down: a session that is Idle stays so. */
+  readonly isHeld: boolean
   readonly connectRetryMs: number
   readonly attributes: AttributeCache<AttributeSet>
+  /** 0 for no DelayOpen. */
+  readonly delayOpenMs: number
   localEnd(): LocalEnd
   dial(session: Session): void
   cancelDial(session: Session): void
@@ -61,8 +65,10 @@ export interface SessionHost {
   onWritable(session: Session): void
 }
 
-/** RFC 4271 §8.2.2: a "large value" while OPEN is awaited. */
-const OPEN_SENT_HOLD_MS = 240_000
+/**
+ * RFC 4271 §8.2.2: a "large value" while OPEN is awaited. Who connected to us has it ready; it is not waited for long.
+ */
+const OPEN_WAIT_MS: Readonly<Record<Initiator, number>> = { local: 240_000, remote: 30_000 }
 const IDLE_HOLD = { firstMs: 1000, capMs: 30_000 }
 const FIRST_RETRY_MS = 1000
 /** RFC 9687 §5: 8 minutes, or twice the hold time if that is more. */
@@ -93,7 +99,8 @@ export class Session implements ConnectionHandler {
       connectRetry: timer('ConnectRetryTimerExpires'),
       keepalive: timer('KeepaliveTimerExpires'),
       hold: new LazyTimer(host.clock, () => this.#holdExpired()),
-      idleHold: new LazyTimer(host.clock, () => this.startAutomatically()),
+      delayOpen: timer('DelayOpenTimerExpires'),
+      idleHold: timer('IdleHoldTimerExpires'),
     }
     this.#sendHold = timer('SendHoldTimerExpires')
   }
@@ -122,10 +129,15 @@ export class Session implements ConnectionHandler {
     return this.#timers.idleHold.isRunning
   }
 
-  /** The IdleHoldTimer ran out, or there is a reason to cut it short. */
-  startAutomatically(): void {
+  /** Starts again by itself, unless the peer is held: events 6 and 7 of RFC 4271. */
+  startAgain(): void {
+    if (this.#host.isHeld) return
     this.#timers.idleHold.stop()
-    this.handle({ type: this.#host.isPassive ? 'AutomaticStartWithPassiveTcpEstablishment' : 'AutomaticStart' })
+    this.handle({
+      type: this.#host.isPassive
+        ? 'AutomaticStartWithDampPeerOscillationsAndPassiveTcpEstablishment'
+        : 'AutomaticStartWithDampPeerOscillations',
+    })
   }
 
   /** Gives the session a connection that came about. */
@@ -158,6 +170,14 @@ export class Session implements ConnectionHandler {
   sendUpdates(octets: Uint8Array, messages: number): void {
     this.#host.counters.out.update += messages
     this.#write(octets)
+  }
+
+  /** Another keepalive time of our own; the hold time stays as agreed. */
+  changeKeepalive(configuredSeconds: number | undefined): void {
+    if (this.#negotiated === undefined) return
+    const keepaliveSeconds = keepaliveFor(this.#negotiated.holdTimeSeconds, configuredSeconds)
+    this.#negotiated = { ...this.#negotiated, keepaliveSeconds }
+    if (this.#timers.keepalive.isRunning) this.#startTimer('keepalive')
   }
 
   /** Ends without a word: the connection closes, timers stop, no event runs (graceful restart of our own process). */
@@ -228,8 +248,10 @@ export class Session implements ConnectionHandler {
   }
 
   #receivedOpen(open: OpenMessage): void {
-    if (this.#state !== 'OpenSent') {
-      this.handle({ type: 'BgpOpen', open })
+    const isDelayed = this.#timers.delayOpen.isRunning
+    const type = isDelayed ? 'BgpOpenWithDelayOpenTimerRunning' : 'BgpOpen'
+    if (this.#state !== 'OpenSent' && !isDelayed) {
+      this.handle({ type, open })
       return
     }
     const negotiated = negotiate(this.#host.localEnd(), open)
@@ -239,7 +261,7 @@ export class Session implements ConnectionHandler {
     }
     this.#negotiated = negotiated
     if (this.#connection !== undefined) this.#connection.maxOctets = negotiated.maxOctets
-    this.handle({ type: 'BgpOpen', open })
+    this.handle({ type, open })
   }
 
   /** A hold timer that ran out while the peer's messages wait for us is our fault, not the peer's. */
@@ -249,7 +271,10 @@ export class Session implements ConnectionHandler {
   }
 
   #run(event: SessionEvent): void {
-    const row = transition(this.#state, event.type)
+    const row = transition(this.#state, event.type, {
+      delayOpen: this.#host.delayOpenMs > 0,
+      delayOpenTimerRuns: this.#timers.delayOpen.isRunning,
+    })
     if (row === undefined) return
     const from = this.#state
     this.#noteError(event, row.actions)
@@ -273,6 +298,9 @@ export class Session implements ConnectionHandler {
         return
       case 'dial':
         this.#host.dial(this)
+        return
+      case 'startAgain':
+        this.startAgain()
         return
       case 'dropTcp':
         this.#host.cancelDial(this)
@@ -306,20 +334,28 @@ export class Session implements ConnectionHandler {
   }
 
   #startTimer(timer: TimerName): void {
-    const { clock, failures, connectRetryMs } = this.#host
+    const { clock, failures, connectRetryMs, delayOpenMs } = this.#host
     const delays: Record<TimerName, () => number> = {
       connectRetry: () =>
         this.#state === 'Connect'
           ? connectRetryMs
           : backoffMs(failures, { firstMs: FIRST_RETRY_MS, capMs: connectRetryMs }, clock.random()),
       idleHold: () => backoffMs(failures, IDLE_HOLD, clock.random()),
-      hold: () => (this.#negotiated === undefined ? OPEN_SENT_HOLD_MS : this.#negotiated.holdTimeSeconds * 1000),
+      delayOpen: () => delayOpenMs,
+      hold: () => this.#holdMs(),
       keepalive: () => jittered((this.#negotiated?.keepaliveSeconds ?? 0) * 1000, clock.random()),
     }
     const delay = delays[timer]()
     // Hold time 0: neither timer runs (RFC 4271 §4.2).
     if (delay === 0) this.#timers[timer].stop()
     else this.#timers[timer].start(delay)
+  }
+
+  /** Without a hold time there is none in Established; before, nobody may stay for ever. */
+  #holdMs(): number {
+    const agreed = (this.#negotiated?.holdTimeSeconds ?? 0) * 1000
+    if (agreed > 0 || this.#state === 'Established') return agreed
+    return OPEN_WAIT_MS[this.initiator ?? 'local']
   }
 
   #sendOpen(): void {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { Address, type Family } from '@margay/net'
+import type { Family } from '@margay/net'
 import { BgpError } from '../errors.ts'
 import type { DecisionRules } from '../rib/decision.ts'
 import { LocRib } from '../rib/loc-rib.ts'
@@ -8,14 +8,17 @@ import type { OriginateAttributes } from '../rib/route-attributes.ts'
 import { FAMILIES } from '../wire/address-family.ts'
 import { shutdownData } from '../wire/messages/notification.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
+import { refuse } from './accept-guard.ts'
 import type { PeerConfig, ResolvedPeer, ResolvedSpeaker, SpeakerConfig } from './config.ts'
 import { type Connection, plainAddress } from './connection.ts'
 import type { SpeakerContext, SpeakerEvent } from './context.ts'
 import { Dialer } from './dialer.ts'
+import { DynamicNeighbors } from './dynamic-neighbors.ts'
 import { Listener } from './listener.ts'
 import { type OriginatedRoute, OriginatedRoutes } from './originated-routes.ts'
-import { Peer, refuse } from './peer.ts'
-import { type Log, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
+import { Peer } from './peer.ts'
+import { canonicalAddress } from './peer-address.ts'
+import { type Log, type SocketOptions, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
 import { RestartDeferral } from './restart-deferral.ts'
 import { type RoutesQuery, type RoutesView, viewRoutes } from './routes-view.ts'
 import { type PeerStatus, peerStatus } from './status.ts'
@@ -44,6 +47,9 @@ export class Speaker {
   readonly #locRib: LocRib
   readonly #originated: OriginatedRoutes
   readonly #peers = new Map<string, Peer>()
+  readonly #dynamic: DynamicNeighbors
+  /** Ends of the watches of `interface` peers. */
+  readonly #watches = new Map<string, () => void>()
   readonly #listeners: Listener[] = []
   readonly #subscriptions = new Set<LocRibSubscription>()
   readonly #eventListeners = new Set<(event: SpeakerEvent) => void>()
@@ -51,6 +57,7 @@ export class Speaker {
   /** Families whose first selection after a restart is under way. */
   readonly #selecting = new Set<Family>()
   #running = false
+  #drained = false
   #strangers = 0
   #strangersLoggedAt = Number.NEGATIVE_INFINITY
 
@@ -64,7 +71,8 @@ export class Speaker {
     })
     this.#context = this.#newContext()
     this.#originated = new OriginatedRoutes(this.#locRib, this.#config)
-    for (const peer of this.#config.neighbors) this.#peers.set(peer.address, new Peer(this.#context, peer))
+    this.#dynamic = new DynamicNeighbors(this.#config.dynamicNeighbors)
+    for (const peer of this.#config.neighbors) this.#newPeer(peer)
     for (const prefix of this.#config.networks) this.#originated.originate({ prefix })
   }
 
@@ -94,13 +102,14 @@ export class Speaker {
         bound.push(await listener.start())
         this.#listeners.push(listener)
       }
-      for (const peer of this.#peers.values()) this.#applyToListeners(peer.config, peer)
+      for (const peer of this.#peers.values()) this.#applyToListeners(peer)
+      for (const options of this.#dynamic.socketOptions()) this.#setOnListeners(options)
     } catch (error) {
       await this.stop()
       throw error
     }
     this.#running = true
-    for (const peer of this.#peers.values()) peer.start()
+    for (const peer of this.#peers.values()) this.#startPeer(peer)
     return bound
   }
 
@@ -114,6 +123,8 @@ export class Speaker {
       subcode: CeaseSubcode.AdministrativeShutdown,
       ...(data === undefined ? {} : { data }),
     }
+    for (const unwatch of this.#watches.values()) unwatch()
+    this.#watches.clear()
     for (const peer of this.#peers.values()) {
       if (options.graceful === true) peer.abandon()
       else peer.stop(notification)
@@ -130,41 +141,68 @@ export class Speaker {
     if (this.#peers.has(resolved.address)) {
       throw new BgpError('BGP_DUPLICATE_PEER', `peer ${resolved.address} is there already`)
     }
-    const peer = new Peer(this.#context, resolved)
-    if (this.#running) this.#applyToListeners(resolved, peer)
-    this.#peers.set(resolved.address, peer)
-    if (this.#running) peer.start()
+    const peer = this.#newPeer(resolved)
+    if (!this.#running) return
+    this.#applyToListeners(peer)
+    this.#startPeer(peer)
   }
 
   /** Ends the session (Cease/3) and forgets the peer and its routes. @returns whether it was there */
   removePeer(address: string): boolean {
-    const canonical = Address.tryParse(address)?.toString() ?? address
-    const peer = this.#peers.get(canonical)
+    const peer = this.#peers.get(canonicalAddress(address) ?? address)
     if (peer === undefined) return false
-    this.#peers.delete(canonical)
+    const key = peer.config.address
+    this.#peers.delete(key)
+    this.#watches.get(key)?.()
+    this.#watches.delete(key)
+    // A key by prefix stays for the others.
+    if (!this.#dynamic.has(key)) this.#clearListeners(peer)
+    this.#dynamic.remove(key)
     peer.remove()
-    this.#applyToListeners(peer.config, undefined)
     return true
   }
 
   /**
-   * Gives a peer a new configuration. Policies, limits and next-hop settings apply to the running session; anything else
-   * that differs restarts it.
+   * Gives a peer a new configuration. Only what OPEN carries costs the session; timers, keys, limits and policies apply
+   * to the running one.
    * @throws {BgpConfigError} @throws {BgpError} BGP_UNKNOWN_PEER
    */
   updatePeer(config: PeerConfig): void {
     const resolved = this.#parsePeer(config)
-    const peer = this.#peers.get(resolved.address)
-    if (peer === undefined) throw new BgpError('BGP_UNKNOWN_PEER', `no peer ${resolved.address}`)
+    const peer = this.#peer(resolved.address)
+    const needsNone = resolved.password === undefined && resolved.ttlSecurity === undefined
+    if (this.#running && needsNone) this.#clearListeners(peer)
     peer.reconfigure(resolved)
-    if (this.#running) this.#applyToListeners(resolved, peer)
+    if (this.#running) this.#applyToListeners(peer)
   }
 
   /** Asks a peer for its routes again. @throws {BgpError} BGP_UNKNOWN_PEER @returns whether it can be asked */
   requestRefresh(address: string): boolean {
-    const peer = this.#peers.get(address)
-    if (peer === undefined) throw new BgpError('BGP_UNKNOWN_PEER', `no peer ${address}`)
-    return peer.requestRefresh()
+    return this.#peer(address).requestRefresh()
+  }
+
+  /** Takes this node out of the way softly (RFC 8326): until {@link undrain}, what is announced is a last resort. */
+  drain(): void {
+    this.#setDrained(true)
+  }
+
+  undrain(): void {
+    this.#setDrained(false)
+  }
+
+  /** Lets a peer up again that its `maxPrefixes` keeps down. @throws {BgpError} BGP_UNKNOWN_PEER */
+  clearPeer(address: string): void {
+    this.#peer(address).clear()
+  }
+
+  /** BFD lost the peer: ends its session (Cease/10, RFC 9384) until {@link bfdUp}. @throws {BgpError} */
+  bfdDown(address: string, reason: string): void {
+    this.#peer(address).bfdDown(reason)
+  }
+
+  /** @throws {BgpError} BGP_UNKNOWN_PEER */
+  bfdUp(address: string): void {
+    this.#peer(address).bfdUp()
   }
 
   /** Announces a prefix as our own, or changes its attributes. @throws {AddressError} @throws {RangeError} */
@@ -263,7 +301,10 @@ export class Speaker {
     const expected = [...this.#peers.values()].filter((peer) => !peer.config.adminDown && peer.config.gracefulRestart)
     const { restartTimeSeconds } = this.#config.gracefulRestart
     this.#context.restart.begin(
-      expected.map((peer) => peer.config.address),
+      expected.map(({ config: { address, families } }) => ({
+        id: address,
+        families: families.map((name) => (name === 'ipv4' ? 4 : 6)),
+      })),
       restartTimeSeconds,
     )
   }
@@ -303,17 +344,64 @@ export class Speaker {
     for (const subscription of this.#subscriptions) subscription.changed(family, prefix)
   }
 
-  /** Keys and hop limits of incoming connections belong to the listening socket. */
-  #applyToListeners(config: ResolvedPeer, peer: Peer | undefined): void {
-    const port = this.#ports.socketOptions
-    if (port === undefined) return
-    const options = peer?.socketOptions() ?? {
-      peerAddress: config.address,
-      password: undefined,
-      ttlSecurityHops: undefined,
+  #peer(address: string): Peer {
+    const peer = this.#peers.get(canonicalAddress(address) ?? address)
+    if (peer === undefined) throw new BgpError('BGP_UNKNOWN_PEER', `no peer ${address}`)
+    return peer
+  }
+
+  #newPeer(config: ResolvedPeer): Peer {
+    const peer = new Peer(this.#context, config, (changed) => this.#peerChanged(changed))
+    if (this.#drained) peer.drain(true)
+    this.#peers.set(config.address, peer)
+    return peer
+  }
+
+  #startPeer(peer: Peer): void {
+    const { neighborDiscovery } = this.#ports
+    const name = peer.config.interface
+    peer.start()
+    if (name === undefined || neighborDiscovery === undefined) return
+    this.#watches.set(
+      name,
+      neighborDiscovery.watch(name, (address) => peer.neighborFound(address)),
+    )
+  }
+
+  #setDrained(drained: boolean): void {
+    this.#drained = drained
+    for (const peer of this.#peers.values()) peer.drain(drained)
+  }
+
+  /** A peer that was not listed goes once nothing is left of it: no session, no penalty, no retained route. */
+  #peerChanged(peer: Peer): void {
+    const { address } = peer.config
+    if (!this.#dynamic.has(address)) return
+    const review = (): void => {
+      if (this.#peers.get(address) !== peer) return
+      const keptMs = peer.routes.stale.restartRemainingMs
+      if (peer.isSpent) this.removePeer(address)
+      else if (keptMs !== undefined) this.#context.clock.setTimeout(review, keptMs + 1)
     }
+    // Not in the middle of the change.
+    queueMicrotask(review)
+  }
+
+  /** Keys and hop limits of incoming connections belong to the listening socket. */
+  #applyToListeners(peer: Peer): void {
+    const options = peer.socketOptions()
+    if (options !== undefined) this.#setOnListeners(options)
+  }
+
+  #clearListeners(peer: Peer): void {
+    const options = peer.socketOptions()
+    if (options === undefined) return
+    this.#setOnListeners({ peerAddress: options.peerAddress, password: undefined, ttlSecurityHops: undefined })
+  }
+
+  #setOnListeners(options: SocketOptions): void {
     for (const listener of this.#listeners) {
-      if (listener.fd !== undefined) port.apply(listener.fd, options)
+      if (listener.fd !== undefined) this.#ports.socketOptions?.apply(listener.fd, options)
     }
   }
 
@@ -333,9 +421,9 @@ export class Speaker {
   }
 
   #accept(socket: Socket): void {
-    const address = Address.tryParse(plainAddress(socket.remoteAddress ?? ''))?.toString()
-    const peer = address === undefined ? undefined : this.#peers.get(address)
-    if (peer !== undefined && this.#running) {
+    const address = canonicalAddress(plainAddress(socket.remoteAddress ?? ''))
+    const peer = address === undefined || !this.#running ? undefined : this.#peerAt(address)
+    if (peer !== undefined) {
       if (this.#applyToAccepted(socket, peer)) peer.accept(socket)
       return
     }
@@ -347,8 +435,25 @@ export class Speaker {
     this.#log.warn({ address, refused: this.#strangers }, 'connection from an address that is no peer refused')
   }
 
+  /** The peer that `address` is: listed, at the other end of a link that is, or one that may come unlisted. */
+  #peerAt(address: string): Peer | undefined {
+    const listed = this.#peers.get(address)
+    if (listed !== undefined) return listed
+    const zone = address.split('%')[1]
+    if (zone !== undefined) {
+      const onLink = this.#peers.get(zone)
+      return onLink?.config.interface === zone ? onLink : undefined
+    }
+    const config = this.#dynamic.admit(address)
+    if (config === undefined) return undefined
+    const peer = this.#newPeer(config)
+    peer.start()
+    return peer
+  }
+
   #parsePeer(config: PeerConfig): ResolvedPeer {
-    return parsePeerConfig(config, { hasSocketOptions: this.#ports.socketOptions !== undefined })
+    const hasSocketOptions = this.#ports.socketOptions !== undefined
+    return parsePeerConfig(config, { hasSocketOptions, speaker: this.#config })
   }
 }
 

@@ -210,7 +210,9 @@ function pathAttributes(list: AttributeList, nextHop: NextHop, session: WireSess
     throw new BgpMessageError('mandatory attribute missing', { code: 3, subcode: 3 })
   }
   const merged = session.fourOctetAs ? undefined : mergeFourOctet(asPath, known.aggregator, as4Path, as4Aggregator)
-  const result: Mutable<PathAttributes> = { ...known, origin, asPath, nextHop: nextHop.address }
+  // RFC 2545 §3 wants a global address; those who have none write zeros before the link-local one.
+  const address = nextHop.address === '::' ? (nextHop.linkLocal ?? '::') : nextHop.address
+  const result: Mutable<PathAttributes> = { ...known, origin, asPath, nextHop: address }
   if (merged !== undefined) Object.assign(result, merged)
   if (nextHop.linkLocal !== undefined) result.nextHopLinkLocal = nextHop.linkLocal
   if (opaque.length > 0) result.opaque = opaque

@@ -1,12 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { eventually } from '../interop/eventually.ts'
-
-const run = promisify(execFile)
+import { NamespacedDaemons } from '../interop/namespaced-daemons.ts'
 
 /** A session as the daemon is told of it: timers are 50 ms × 3 at both ends. */
 export interface BfdDaemonPeer {
@@ -16,49 +11,17 @@ export interface BfdDaemonPeer {
 }
 
 /** BIRD or FRR's bfdd in a namespace. */
-export abstract class BfdDaemon implements AsyncDisposable {
-  readonly namespace: string
+export abstract class BfdDaemon extends NamespacedDaemons {
   readonly peers: readonly BfdDaemonPeer[]
-  readonly directory = mkdtempSync(join(tmpdir(), 'mgybfd-'))
-  readonly #children: ChildProcess[] = []
-  log = ''
 
   constructor(namespace: string, peers: readonly BfdDaemonPeer[]) {
-    this.namespace = namespace
+    super(namespace)
     this.peers = peers
   }
 
   abstract start(): Promise<void>
   /** Whether it holds the session with `address` to be up. */
   abstract isUp(address: string): Promise<boolean>
-
-  protected spawn(command: string, args: readonly string[]): void {
-    // A daemon that waits for a processor longer than the detection time would be a loss that we are right to see.
-    const inside = ['netns', 'exec', this.namespace, 'nice', '-n', '-20', command, ...args]
-    const child = spawn('ip', inside, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const keep = (chunk: Buffer): void => {
-      this.log = (this.log + chunk.toString()).slice(-20_000)
-    }
-    child.stdout.on('data', keep)
-    child.stderr.on('data', keep)
-    this.#children.push(child)
-  }
-
-  protected async ask(command: string, args: readonly string[]): Promise<string> {
-    return (await run('ip', ['netns', 'exec', this.namespace, command, ...args], { timeout: 30_000 })).stdout
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children.splice(0).toReversed()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      const exited = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exited
-    }
-    rmSync(this.directory, { recursive: true, force: true })
-  }
 }
 
 export class BirdBfd extends BfdDaemon {

@@ -57,6 +57,21 @@ test('BFD taken down on purpose at the other end is no loss (RFC 5882 §3.2)', (
   expect(told).toEqual(['up 10.0.0.2'])
 })
 
+test('a loss is over when the other end takes BFD down on purpose, or when nobody watches any more', () => {
+  const { service, peers, told } = setUp()
+  const lost = { state: 'Down', diagnostic: 'controlDetectionTimeExpired', remoteState: 'Down' } as const
+  peers.follow('10.0.0.2', config)
+  service.change(0, {})
+  service.change(0, lost)
+  service.change(0, { ...lost, remoteState: 'AdminDown' })
+  service.change(0, { ...lost, remoteState: 'Down' })
+  expect(told).toEqual(['up 10.0.0.2', 'down 10.0.0.2 BFD: controlDetectionTimeExpired', 'up 10.0.0.2'])
+  service.change(0, {})
+  service.change(0, lost)
+  peers.unfollow('10.0.0.2')
+  expect(told.slice(3)).toEqual(['up 10.0.0.2', 'down 10.0.0.2 BFD: controlDetectionTimeExpired', 'up 10.0.0.2'])
+})
+
 test('other timers keep the session, another place makes a new one, and what is over is silent', () => {
   const { service, peers, told } = setUp()
   peers.follow('10.0.0.2', config)

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { openNetns, withNetns } from '@margay/netlink'
-import { openDatagramSocket } from '@margay/sockets'
+import { linuxBfdSockets, openDatagramSocket } from '@margay/sockets'
 import { describe, expect, test } from 'vitest'
 import { type BfdService, type BfdSessionConfig, type BfdStateChange, createBfdService } from '../../src/index.ts'
 import { eventually } from '../interop/eventually.ts'
@@ -22,7 +23,7 @@ class End implements AsyncDisposable {
       sockets: {
         open: (options) => {
           using netns = openNetns(namespace)
-          return withNetns(netns, () => openDatagramSocket(options))
+          return withNetns(netns, () => linuxBfdSockets.open(options))
         },
       },
     })
@@ -92,6 +93,24 @@ test.for(['ipv4', 'ipv6'] as const)('two services over %s: up, and both see a cu
   })
 })
 
+test('two services over link-local addresses', async () => {
+  using star = new NamespaceStar(1)
+  const link = linkOf(star)
+  for (const [namespace, device, address] of [
+    [star.ours, 'p1', 'fe80::9:2'],
+    [link.namespace, 'up0', 'fe80::9:1'],
+  ] as const) {
+    execFileSync('ip', ['-n', namespace, 'addr', 'add', `${address}/64`, 'dev', device, 'nodad'])
+  }
+  await using one = new End(star.ours)
+  await using two = new End(link.namespace)
+  one.add({ local: 'fe80::9:2', remote: 'fe80::9:1%p1' })
+  two.add({ local: 'fe80::9:1', remote: 'fe80::9:2', interface: 'up0' })
+  await one.settled()
+  await two.settled()
+  expect(() => one.add({ local: 'fe80::9:2', remote: 'fe80::9:3' })).toThrow('interface must be given')
+})
+
 test('a main thread that is busy for a second is no reason for an alarm at 50 ms × 3', async () => {
   using star = new NamespaceStar(1)
   const link = linkOf(star)
@@ -131,6 +150,25 @@ test('a session that is removed is no failure to the other end, and can be made 
   await two.settled()
   expect(one.last(here)?.state).toBe('Up')
   expect(one.last(again)?.state).toBe('Up')
+})
+
+test('a closed service answers what was asked before, and nothing after', async () => {
+  using star = new NamespaceStar(1)
+  const link = linkOf(star)
+  await using one = new End(star.ours)
+  const two = new End(link.namespace)
+  const here = one.add({ local: link.ours.ipv4, remote: link.theirs.ipv4 })
+  two.add({ local: link.theirs.ipv4, remote: link.ours.ipv4 })
+  await one.settled()
+  const asked = two.service.sessions()
+  const closed = two.service.close()
+  expect(await asked).toHaveLength(1)
+  await closed
+  await expect(two.service.sessions()).rejects.toThrow(expect.objectContaining({ code: 'BGP_CLOSED' }))
+  expect(() => two.add({ local: link.theirs.ipv4, remote: link.ours.ipv4 })).toThrow('closed')
+  // It said goodbye.
+  await eventually('AdminDown is heard', async () => one.last(here)?.state === 'Down')
+  expect(one.last(here)).toMatchObject({ remoteState: 'AdminDown', diagnostic: 'neighborSignaledSessionDown' })
 })
 
 test('timers that change on a live session do not end it (Poll Sequence)', async () => {
@@ -174,6 +212,33 @@ test('strangers cost a counter; packets from farther than the link are dropped b
   await eventually('all three counted', async () => (await one.service.discarded()).badLength === 1)
   expect(await one.service.discarded()).toMatchObject({ unknownPeer: 1, unknownDiscriminator: 1, badLength: 1 })
   expect(await one.service.sessions()).toMatchObject([{ remote: '10.9.1.77', state: 'Down', received: 0 }])
+})
+
+test('a flood of well-formed packets from a stranger on the link does not end a session', async () => {
+  using star = new NamespaceStar(1)
+  const link = linkOf(star)
+  const stranger = '10.9.1.77'
+  execFileSync('ip', ['-n', link.namespace, 'addr', 'add', `${stranger}/24`, 'dev', 'up0'])
+  await using one = new End(star.ours)
+  await using two = new End(link.namespace)
+  one.add({ local: link.ours.ipv4, remote: link.theirs.ipv4 })
+  two.add({ local: link.theirs.ipv4, remote: link.ours.ipv4 })
+  await one.settled()
+  await two.settled()
+  const flood = `
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
+s.bind(('${stranger}', 0))
+packet = bytes.fromhex('204003180000000900000000000f42400000c35000000000')
+end = time.time() + 1
+while time.time() < end:
+    for _ in range(100): s.sendto(packet, ('${link.ours.ipv4}', 3784))
+`
+  const child = spawn('ip', ['netns', 'exec', link.namespace, 'python3', '-c', flood], { stdio: 'ignore' })
+  expect(await once(child, 'exit')).toEqual([0, null])
+  expect((await one.service.discarded()).unknownPeer).toBeGreaterThan(1000)
+  for (const { service } of [one, two]) expect(await service.sessions()).toMatchObject([{ state: 'Up', flaps: 0 }])
 })
 
 test('a session that can not be is refused by name', async () => {

@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
@@ -7,6 +7,7 @@ import { encodeKeepalive } from '../../src/wire/messages/keepalive.ts'
 import { eventually } from '../interop/eventually.ts'
 import { hex, MANDATORY, message, NLRI_10, update } from '../wire/hex.ts'
 import { established, freshAddress, PORT, peer, RawPeer, reaches, Speakers, statusOf } from './loopback.ts'
+import { ManualClock } from './manual-clock.ts'
 
 const ATTACKER_ASN = 65001
 /** Short, so that a friend that is held up loses its session. Both ends and the attack share one event loop with it. */
@@ -185,6 +186,86 @@ test('10,000 connections from strangers are closed at once', async () => {
   expect(closed).toBe(10_000)
   expect(target.peers()).toHaveLength(2)
   await unharmed()
+})
+
+test("10,000 connections from a peer's own address: two are held, and memory stays", async () => {
+  await using speakers = new Speakers()
+  const { us, attacker, target, unharmed } = await world(speakers)
+  const open = new Set<Socket>()
+  const one = async (): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect({ host: us, port: PORT, localAddress: attacker })
+      socket.on('error', () => undefined)
+      socket.on('connect', () => open.add(socket))
+      socket.on('data', () => resolve())
+      socket.on('close', () => {
+        open.delete(socket)
+        resolve()
+      })
+    })
+  collectGarbage()
+  const before = process.memoryUsage().heapUsed
+  for (let batch = 0; batch < 50; batch++) {
+    // oxlint-disable-next-line no-await-in-loop -- 200 at a time
+    await Promise.all(Array.from({ length: 200 }, one))
+  }
+  // Eight at once and four a second: all others cost no session.
+  expect(statusOf(target, attacker).messages.out.open).toBeLessThan(100)
+  // Each that is replaced lingers for a second at most.
+  await eventually('two are left', async () => open.size <= 2, { describe: async () => open.size })
+  collectGarbage()
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(16 * 1024 * 1024)
+  expect(target.peers()).toHaveLength(2)
+  for (const socket of open) socket.destroy()
+  await unharmed()
+})
+
+test('who connects and says nothing is let go after 30 seconds', async () => {
+  const [us, them] = [freshAddress(), freshAddress()]
+  await using speakers = new Speakers()
+  const clock = new ManualClock()
+  const speaker = await speakers.start(us, 65001, { neighbors: [peer(them, 65002, { passive: true })] }, { clock })
+  using mute = await RawPeer.connect(them, us)
+  await mute.gets('open')
+  clock.advance(29_999)
+  expect(statusOf(speaker, them).state).toBe('OpenSent')
+  clock.advance(2)
+  expect(await mute.gets('notification')).toMatchObject({ code: 4, subcode: 0 })
+  await mute.isClosed()
+})
+
+test('who asks for no hold time must still finish: OpenConfirm ends after 30 seconds', async () => {
+  const [us, them] = [freshAddress(), freshAddress()]
+  await using speakers = new Speakers()
+  const clock = new ManualClock()
+  const neighbors = [peer(them, 65002, { passive: true, holdTime: 0 })]
+  const speaker = await speakers.start(us, 65001, { neighbors }, { clock })
+  using lazy = await RawPeer.connect(them, us)
+  lazy.sendOpen(them, 65002)
+  await lazy.gets('keepalive')
+  clock.advance(29_999)
+  expect(statusOf(speaker, them).state).toBe('OpenConfirm')
+  clock.advance(2)
+  expect(await lazy.gets('notification')).toMatchObject({ code: 4, subcode: 0 })
+})
+
+test('a peer that flaps 100 times a second gets a handful of sessions in a minute', async () => {
+  const [us, them] = [freshAddress(), freshAddress()]
+  await using speakers = new Speakers()
+  const clock = new ManualClock()
+  const speaker = await speakers.start(us, 65001, { neighbors: [peer(them, 65002, { passive: true })] }, { clock })
+  for (let flap = 0; flap < 300; flap++) {
+    const socket = connect({ host: us, port: PORT, localAddress: them })
+    socket.on('error', () => undefined)
+    socket.write('nonsense that is no BGP marker')
+    socket.resume()
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await new Promise((resolve) => socket.on('close', resolve))
+    clock.advance(10)
+  }
+  // Three at once, then one each time the penalty of 4, 8, 16 seconds is over: none of those in three seconds.
+  expect(statusOf(speaker, them).messages.out.open).toBeLessThanOrEqual(5)
+  expect(statusOf(speaker, them)).toMatchObject({ state: 'Idle', flaps: 0 })
 })
 
 test('a peer that flaps is made to wait longer and longer', async () => {

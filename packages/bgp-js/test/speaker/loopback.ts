@@ -9,6 +9,7 @@ import {
   type SpeakerConfig,
   type SpeakerPorts,
 } from '../../src/index.ts'
+import type { Capability } from '../../src/wire/capabilities/capability.ts'
 import { MessageFramer } from '../../src/wire/framing.ts'
 import { type BgpMessage, decodeMessage } from '../../src/wire/message.ts'
 import { encodeKeepalive } from '../../src/wire/messages/keepalive.ts'
@@ -114,14 +115,20 @@ export class RawPeer implements Disposable {
   }
 
   /** Connects and goes through OPEN and KEEPALIVE. */
-  static async establish(from: string, to: string, asn: number): Promise<RawPeer> {
+  static async establish(from: string, to: string, asn: number, more: readonly Capability[] = []): Promise<RawPeer> {
     const raw = await RawPeer.connect(from, to)
-    await raw.establish(from, asn)
+    await raw.establish(from, asn, more)
     return raw
   }
 
   /** Goes through OPEN and KEEPALIVE. */
-  async establish(routerId: string, asn: number): Promise<void> {
+  async establish(routerId: string, asn: number, more: readonly Capability[] = []): Promise<void> {
+    this.sendOpen(routerId, asn, more)
+    this.send(encodeKeepalive())
+    await this.gets('keepalive')
+  }
+
+  sendOpen(routerId: string, asn: number, more: readonly Capability[] = []): void {
     this.send(
       encodeOpen({
         asn,
@@ -131,11 +138,10 @@ export class RawPeer implements Disposable {
           { name: 'multiprotocol', family: 4 },
           { name: 'multiprotocol', family: 6 },
           { name: 'fourOctetAs', asn },
+          ...more,
         ],
       }),
     )
-    this.send(encodeKeepalive())
-    await this.gets('keepalive')
   }
 
   send(octets: Uint8Array): void {

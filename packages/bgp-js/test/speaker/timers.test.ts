@@ -64,7 +64,10 @@ function deferral(peers: readonly string[]) {
   const clock = new ManualClock()
   const settled: [Family, number][] = []
   const restart = new RestartDeferral(clock, (family) => settled.push([family, clock.now()]))
-  restart.begin(peers, 120)
+  restart.begin(
+    peers.map((id) => ({ id, families: both })),
+    120,
+  )
   return { clock, restart, settled }
 }
 

@@ -30,11 +30,21 @@ test('defaults', () => {
         address: '2001:db8::1',
         port: 179,
         asn: 65002,
+        asnRule: 65002,
         passive: false,
         adminDown: false,
+        drain: false,
+        localAsNoPrepend: false,
+        localAsReplace: false,
+        removePrivateAs: false,
         holdTime: 90,
+        delayOpen: 0,
         connectRetry: 15,
         families: ['ipv4', 'ipv6'],
+        addPath: { send: 0, receive: false },
+        extendedNextHop: false,
+        roleStrict: false,
+        maxPrefixes: {},
         routeReflectorClient: false,
         nextHopSelf: false,
         nextHopUnchanged: false,
@@ -44,6 +54,7 @@ test('defaults', () => {
         gracefulRestart: true,
       },
     ],
+    dynamicNeighbors: [],
     gracefulRestart: { restarting: false, forwardingPreserved: true, restartTimeSeconds: 120, stalePathSeconds: 360 },
     multipath: false,
     alwaysCompareMed: false,
@@ -83,10 +94,10 @@ test('every bad field is named in one error, unknown ones too', () => {
     'neighbors[4]',
     'neighbors[0].holdTime',
     'neighbors[0].address',
-    'neighbors[1].port',
-    'neighbors[1].asn',
     'neighbors[1].families',
     'neighbors[1].password',
+    'neighbors[1].port',
+    'neighbors[1].asn',
     'neighbors[1].neighbour',
     'neighbors[2].import.rules[0].action',
     'neighbors[2].import.rules[0].prefix',
@@ -111,6 +122,87 @@ test('password and ttlSecurity are refused without a way to set them, and taken 
     'neighbors[0].password',
   ])
   expect(problems(config, { hasSocketOptions: true })).toEqual([])
+})
+
+const confederation = { identifier: 100, members: [65010] }
+test.for([
+  ['addPath.send', { addPath: { send: 0 } }],
+  ['addPath.recieve', { addPath: { recieve: true } }],
+  ['role', { role: 'boss' }],
+  ['role', { role: 'customer', asn: 65001 }],
+  ['roleStrict', { roleStrict: true }],
+  ['longLivedGracefulRestart.staleTimeSeconds', { longLivedGracefulRestart: { staleTimeSeconds: 0x1000000 } }],
+  ['longLivedGracefulRestart', { longLivedGracefulRestart: { staleTimeSeconds: 9 }, gracefulRestart: false }],
+  ['delayOpen', { delayOpen: 241 }],
+  ['localAs', { localAs: 65001 }],
+  ['localAs', { localAs: 65002 }],
+  ['localAs', { localAs: 65050, asn: 65001 }],
+  ['localAsReplace', { localAsReplace: true }],
+  ['removePrivateAs', { removePrivateAs: 'some' }],
+  ['localAsNoPrepend', { localAsNoPrepend: true }],
+  ['maxPrefixes', { maxPrefixes: 0 }],
+  ['maxPrefixes.limit', { maxPrefixes: {} }],
+  ['maxPrefixes.ipv4.warnAtPercent', { maxPrefixes: { ipv4: { limit: 1, warnAtPercent: 0 } } }],
+  ['maxPrefixes.ipv6.action', { maxPrefixes: { ipv6: { limit: 1, action: 'panic' } } }],
+  ['maxPrefixes.restartAfterSeconds', { maxPrefixes: { limit: 1, action: 'warn', restartAfterSeconds: 9 } }],
+  ['maxPrefixes.ipv5', { maxPrefixes: { ipv4: 1, ipv5: 1 } }],
+  ['asn', { asn: 'external' }],
+  ['address', { address: 'fe80::1' }],
+  ['address', { address: '2001:db8::1%eth0' }],
+  ['address', { interface: 'eth0' }],
+  ['interface', { address: undefined, interface: 'no such/name' }],
+] as const)('refused: %s in %o', ([field, peer]) => {
+  const config = { ...minimal, neighbors: [{ address: '10.0.0.1', asn: 65002, ...peer }] }
+  expect(problems(config).map((line) => line.split(' ')[0])).toEqual([`neighbors[0].${field}`])
+})
+
+test.for([
+  ['dynamicNeighbors[0].prefix', { prefix: '10.0.0.1/8' }],
+  ['dynamicNeighbors[0].address', { address: '10.0.0.1' }],
+  ['dynamicNeighbors[0].port', { port: 179 }],
+  ['dynamicNeighbors[0].limit', { limit: 0 }],
+  ['dynamicNeighbors[0].asn', { asn: [] }],
+  ['dynamicNeighbors[0].asn', { asn: [65001, 65002] }],
+  ['dynamicNeighbors[0].asn[1]', { asn: [65002, 'x'] }],
+] as const)('refused: %s in %o', ([field, group]) => {
+  const config = { ...minimal, dynamicNeighbors: [{ prefix: '10.0.0.0/8', asn: 'external', ...group }] }
+  expect(problems(config).map((line) => line.split(' ')[0])).toEqual([field])
+})
+
+test('a confederation: its identifier is no member and no peer', () => {
+  const config = (more: object, asn = 65002) => ({
+    ...minimal,
+    confederation: { ...confederation, ...more },
+    neighbors: [{ address: '10.0.0.1', asn }],
+  })
+  expect(problems(config({}))).toEqual([])
+  expect(problems(config({ members: [100] }))[0]).toMatch(/^confederation.members /)
+  expect(problems(config({}, 100))[0]).toMatch(/^neighbors\[0\].asn /)
+  expect(problems(config({ membres: [] }))[0]).toMatch(/^confederation.membres /)
+})
+
+test('peers on a link: link-local with its zone, or an interface alone', () => {
+  const neighbors = [
+    { address: 'FE80::1%eth0', asn: 65002 },
+    { interface: 'eth1', asn: 'external' },
+    { interface: 'eth2', asn: 'internal' },
+  ]
+  expect(parseSpeakerConfig({ ...minimal, neighbors }, plain).neighbors).toMatchObject([
+    { address: 'fe80::1%eth0', asn: 65002, extendedNextHop: false },
+    { address: 'eth1', interface: 'eth1', asn: 0, asnRule: 'external', extendedNextHop: true },
+    { address: 'eth2', interface: 'eth2', asn: 65001, asnRule: 65001 },
+  ])
+})
+
+test('the three shapes of maxPrefixes', () => {
+  const shapes = [7, { limit: 7, action: 'shutdown' }, { ipv6: { limit: 7, restartAfterSeconds: 60 } }]
+  const neighbors = shapes.map((maxPrefixes, n) => ({ address: `10.0.0.${n + 1}`, asn: 1, maxPrefixes }))
+  const seven = { limit: 7, warnAtPercent: 75, action: 'restart', restartAfterSeconds: undefined }
+  expect(parseSpeakerConfig({ ...minimal, neighbors }, plain).neighbors.map((peer) => peer.maxPrefixes)).toEqual([
+    { ipv4: seven, ipv6: seven },
+    { ipv4: { ...seven, action: 'shutdown' }, ipv6: { ...seven, action: 'shutdown' } },
+    { ipv6: { ...seven, restartAfterSeconds: 60 } },
+  ])
 })
 
 test('kube-router 1816886c: a password is in no error, status or dump', () => {
