@@ -178,3 +178,24 @@ test('other values: what the validator takes the schema takes; types and ranges 
 })
 
 const MEANING = /needs |contradicts |is for |must not |there is no set|is there twice|is our AS/
+
+test('ranges end at the same numbers', () => {
+  const ends = new Set<number>()
+  for (const [path, value] of walk(Object.values(SCHEMAS))) if (path.at(-1) === 'maximum') ends.add(value as number)
+  const numbers = [...ends].flatMap((end) => [end, end + 1])
+  expect(numbers.length).toBeGreaterThan(20)
+  const [config] = FULL_CONFIGS
+  const disagreements: string[] = []
+  for (const [path, old] of walk(config)) {
+    // A block's family bounds its lengths: that is beyond a schema.
+    if (typeof old !== 'number' || /^(min|max)(Length)?$/.test(String(path.at(-1)))) continue
+    for (const number of numbers) {
+      const changed = replaced(config, path, () => number)
+      const found = problems(changed)
+      const isOfMeaning = bySchema(changed) && found.every((line) => MEANING.test(line))
+      if (bySchema(changed) !== (found.length === 0) && !isOfMeaning)
+        disagreements.push(`${path.join('.')} = ${number}`)
+    }
+  }
+  expect(disagreements).toEqual([])
+})
