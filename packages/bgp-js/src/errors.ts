@@ -1,5 +1,12 @@
 /** Stable error codes of this package. */
-export type BgpErrorCode = 'BGP_BAD_CONFIG' | 'BGP_BAD_MESSAGE' | 'BGP_DUPLICATE_PEER' | 'BGP_UNKNOWN_PEER'
+export type BgpErrorCode =
+  | 'BGP_BAD_CONFIG'
+  | 'BGP_BAD_MESSAGE'
+  | 'BGP_BAD_MRT'
+  | 'BGP_BAD_RTR_PDU'
+  | 'BGP_CLOSED'
+  | 'BGP_DUPLICATE_PEER'
+  | 'BGP_UNKNOWN_PEER'
 
 /** Base of every error this package throws on purpose. Branch on `code`, never on the message. */
 export class BgpError extends Error {

@@ -1,8 +1,53 @@
+export type { BfdDiagnostic, BfdState } from './bfd/bfd-packet.ts'
+export { type BfdPeerEvents, BfdPeers, type BfdSessions } from './bfd/bfd-peers.ts'
+export {
+  type BfdService,
+  type BfdSessionConfig,
+  type BfdSocketOptions,
+  type BfdSocketPort,
+  createBfdService,
+} from './bfd/bfd-service.ts'
+export type { BfdTimers } from './bfd/bfd-session.ts'
+export type { BfdDiscards, BfdSessionStatus, BfdStateChange } from './bfd/bfd-worker-protocol.ts'
+export {
+  BmpClient,
+  type BmpClientOptions,
+  type BmpFeed,
+  type BmpSnapshotPeer,
+  type BmpStationStatus,
+} from './bmp/bmp-client.ts'
+export type {
+  BmpPeer,
+  BmpPeerDown,
+  BmpPeerDownReason,
+  BmpPeerUp,
+  BmpPolicy,
+  BmpStatistic,
+  BmpStats,
+} from './bmp/bmp-message.ts'
 export { BgpConfigError, BgpError, type BgpErrorCode, BgpMessageError, type ConfigProblem } from './errors.ts'
 export type { SessionState } from './fsm/state.ts'
+export { MrtUpdateLog, type MrtUpdateLogOptions, writeMrtFile } from './mrt/mrt-file.ts'
+export { decodeMrtRecord, readMrt } from './mrt/mrt-reader.ts'
+export {
+  MrtError,
+  type MrtMessage,
+  type MrtPeer,
+  type MrtPeerIndexTable,
+  type MrtRecord,
+  type MrtRib,
+  type MrtRibEntry,
+  type MrtSession,
+  type MrtStateChange,
+  type MrtUnknown,
+} from './mrt/mrt-record.ts'
+export { MrtTable } from './mrt/mrt-table.ts'
+export { encodeMrtRecord, type WritableMrtRecord } from './mrt/mrt-writer.ts'
+export { type RibRoutes, ribRoutesOf, updateOfRibEntry } from './mrt/rib-attributes.ts'
+export type { Policy, PolicyAction, PolicyMatch, PolicyRule, PrefixListPolicy, PrefixRule } from './policy/policy.ts'
+export type { PolicyPeer, PolicyRoute, RoutePolicy } from './policy/policy-route.ts'
 export type { BestPathReason } from './rib/decision.ts'
 export type { LocRibBatch, LocRibChange, LocRibSubscription } from './rib/loc-rib-subscription.ts'
-export type { PolicyPeer, PolicyRoute, PrefixListPolicy, PrefixRule, RoutePolicy } from './rib/policy.ts'
 export {
   formatCommunity,
   type OriginateAttributes,
@@ -10,6 +55,9 @@ export {
   parseLargeCommunity,
   type RouteAttributes,
 } from './rib/route-attributes.ts'
+export { type RpkiConfig, type RpkiPorts, RpkiValidator } from './rpki/rpki-validator.ts'
+export type { RpkiCacheConfig, RpkiCacheStatus } from './rpki/rtr-client.ts'
+export { routeOriginAs } from './rpki/vrp-table.ts'
 export type {
   AddPathConfig,
   ConfederationConfig,

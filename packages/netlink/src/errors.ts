@@ -1,14 +1,6 @@
-import { constants } from 'node:os'
+import { errnoName } from '@margay/sockets'
 
-// errno → name. Some numbers have two names (EAGAIN/EWOULDBLOCK, EOPNOTSUPP/ENOTSUP): the kernel's own word wins.
-const ERRNO_NAMES = new Map<number, string>()
-for (const [name, value] of Object.entries(constants.errno)) ERRNO_NAMES.set(value, name)
-for (const name of ['EAGAIN', 'EOPNOTSUPP', 'EDEADLK'] as const) {
-  ERRNO_NAMES.set(constants.errno[name], name)
-}
-
-/** Name of a Linux errno (`EEXIST`), or `ERRNO_4097` for a number that has none. */
-export const errnoName = (errno: number): string => ERRNO_NAMES.get(errno) ?? `ERRNO_${errno}`
+export { errnoName }
 
 /**
  * Everything this package throws.

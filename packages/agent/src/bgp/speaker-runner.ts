@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Bus } from '@margay/bus'
-import { createSpeaker, type PeerConfig, type Speaker } from 'bgp-js'
+import { createSpeaker, type PeerConfig, type SocketOptionsPort, type Speaker } from 'bgp-js'
 import type { Logger } from 'pino'
 import { DESIRED_BGP_KEY, type SpeakerTopics } from '../topics.ts'
 import type { DesiredBgp, DesiredPeer } from './desired-bgp.ts'
@@ -13,15 +13,22 @@ const RETRY_MS = 2_000
 export class SpeakerRunner {
   readonly #bus: Bus<SpeakerTopics>
   readonly #log: Logger
+  readonly #socketOptions: SocketOptionsPort
   #restarting: boolean
   #speaker: Speaker | undefined
   #current: DesiredBgp | undefined
   #peers = new Map<string, DesiredPeer>()
 
-  constructor(options: { bus: Bus<SpeakerTopics>; log: Logger; restarting: boolean }) {
+  constructor(options: {
+    bus: Bus<SpeakerTopics>
+    log: Logger
+    restarting: boolean
+    socketOptions: SocketOptionsPort
+  }) {
     this.#bus = options.bus
     this.#log = options.log
     this.#restarting = options.restarting
+    this.#socketOptions = options.socketOptions
   }
 
   async run(): Promise<void> {
@@ -69,7 +76,7 @@ export class SpeakerRunner {
         },
         multipath: true,
       },
-      { log: this.#log },
+      { log: this.#log, socketOptions: this.#socketOptions },
     )
     this.#peers = new Map(usable.map((peer) => [peer.address, peer]))
     await speaker.start()
@@ -102,7 +109,8 @@ export class SpeakerRunner {
   #isUsable(peer: DesiredPeer, { asn, routerId }: DesiredBgp): boolean {
     if (isDeepStrictEqual(this.#peers.get(peer.address), peer)) return true
     try {
-      createSpeaker({ asn, routerId, listen: [], networks: [], neighbors: [peerConfig(peer)] }, { log: this.#log })
+      const ports = { log: this.#log, socketOptions: this.#socketOptions }
+      createSpeaker({ asn, routerId, listen: [], networks: [], neighbors: [peerConfig(peer)] }, ports)
       return true
     } catch (error) {
       this.#log.error({ peer: peer.address, error: String(error) }, 'a BGP peer cannot be used')

@@ -1,6 +1,7 @@
 /** The speaker's thread: follows `speakerDesired`, publishes `speakerRoutes` and `speakerPeers`. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Bus, Connection, portLink } from '@margay/bus'
+import { linuxSocketOptions } from '@margay/sockets'
 import { pino } from 'pino'
 import type { SpeakerTopics } from '../topics.ts'
 import { SpeakerRunner } from './speaker-runner.ts'
@@ -15,6 +16,6 @@ const connection = new Connection(bus, portLink(parentPort, 'agent'), {
   serveTables: ['speakerRoutes', 'speakerPeers'],
   mirrorTables: ['speakerDesired'],
 })
-const runner = new SpeakerRunner({ bus, log, restarting })
+const runner = new SpeakerRunner({ bus, log, restarting, socketOptions: linuxSocketOptions })
 void runner.run()
 await connection.closed

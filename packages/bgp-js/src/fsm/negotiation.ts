@@ -1,5 +1,6 @@
 import type { Family } from '@margay/net'
 import { BgpMessageError } from '../errors.ts'
+import type { PeerKind } from '../rib/path.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
 import type { Capability, LongLivedFamily } from '../wire/capabilities/capability.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
@@ -7,7 +8,7 @@ import { MAX_EXTENDED_OCTETS, MAX_MESSAGE_OCTETS } from '../wire/header.ts'
 import { ipv4Value } from '../wire/ip-text.ts'
 import type { OpenMessage } from '../wire/messages/open.ts'
 import { AS_TRANS } from '../wire/path-attributes.ts'
-import { kindOfAsn, type PeerKind } from './peer-kind.ts'
+import { kindOfAsn } from './peer-kind.ts'
 import { checkRole, type LocalRole } from './role-check.ts'
 
 /** Which AS a peer may say it is: one, one of several, or any that is not ours. */

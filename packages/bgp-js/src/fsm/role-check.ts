@@ -2,7 +2,7 @@ import { BgpMessageError } from '../errors.ts'
 import { type BgpRole, roleOfValue } from '../wire/capabilities/role.ts'
 
 /** RFC 9234 §4.2, table 2: what the peer of each role has to be. */
-const COUNTERPART: Readonly<Record<BgpRole, BgpRole>> = {
+export const COUNTERPART: Readonly<Record<BgpRole, BgpRole>> = {
   provider: 'customer',
   customer: 'provider',
   rs: 'rs-client',

@@ -1,15 +1,15 @@
 import { ipv4Value } from '../wire/ip-text.ts'
-import type { PathAttributes } from '../wire/path-attributes.ts'
-import { pathLength } from '../wire/resolve-update.ts'
-import type { AcceptedPath } from './path.ts'
+import type { AttributeSet } from './attribute-store.ts'
+import type { PathSource } from './path.ts'
 
 /**
- * The step that decided about a path (RFC 4271 §9.1.2, RFC 4456 §9): for a path that lost, the step that took it out;
- * for the best path, the last step that took another one out.
+ * The step that decided about a path (RFC 4271 §9.1.2, RFC 4456 §9, RFC 9494 §4.3): for a path that lost, the step that
+ * took it out; for the best path, the last step that took another one out.
  */
 export type BestPathReason =
   | 'OnlyPath'
   | 'NextHopUnreachable'
+  | 'LlgrStale'
   | 'LocalOrigin'
   | 'LocalPref'
   | 'AsPathLength'
@@ -20,6 +20,7 @@ export type BestPathReason =
   | 'RouterId'
   | 'ClusterListLength'
   | 'PeerAddress'
+  | 'PathId'
 
 /** What the decision process is told from outside. */
 export interface DecisionRules {
@@ -30,127 +31,151 @@ export interface DecisionRules {
   nextHopMetric(nextHop: string): number | undefined
 }
 
-export interface Selection {
-  readonly best: AcceptedPath
-  /** All paths of equal cost, the best first; the best alone without multipath. */
-  readonly multipath: readonly AcceptedPath[]
+/** Paths by number, for the decision process. */
+export interface PathReader {
+  attributesOf(path: number): AttributeSet
+  sourceOf(path: number): PathSource
+  isLlgrStale(path: number): boolean
+  pathIdOf(path: number): number
 }
 
 export interface RankedPath {
-  readonly path: AcceptedPath
+  readonly path: number
   readonly isBest: boolean
   readonly inMultipath: boolean
   readonly reason: BestPathReason
 }
 
-interface Step {
-  readonly reason: BestPathReason
-  /** The lowest stays. */
-  readonly score: (path: AcceptedPath, rules: DecisionRules) => number | bigint
-}
+/** The lowest stays. */
+type Score = (path: number) => number | bigint
 
-const BEFORE_MED: readonly Step[] = [
-  { reason: 'LocalOrigin', score: (path) => (path.source.kind === 'local' ? 0 : 1) },
-  { reason: 'LocalPref', score: (path, rules) => -(path.attributes.localPref ?? rules.defaultLocalPref) },
-  { reason: 'AsPathLength', score: (path) => pathLength(path.attributes.asPath) },
-  { reason: 'Origin', score: (path) => path.attributes.origin },
-]
-const AFTER_MED: readonly Step[] = [
-  { reason: 'ExternalOverInternal', score: (path) => (path.source.kind === 'internal' ? 1 : 0) },
-  { reason: 'NextHopMetric', score: (path, rules) => metricOf(path, rules) ?? 0 },
-]
-const TIE_BREAKS: readonly Step[] = [
-  { reason: 'RouterId', score: (path) => originator(path) },
-  { reason: 'ClusterListLength', score: (path) => path.attributes.clusterList?.length ?? 0 },
-  { reason: 'PeerAddress', score: (path) => path.source.addressValue },
-]
+type OnEliminated = (path: number, reason: BestPathReason) => void
 
-type OnEliminated = (path: AcceptedPath, reason: BestPathReason) => void
+/**
+ * Route selection among the accepted paths of one prefix. What is best depends on the set alone, never on the order in
+ * which paths came.
+ */
+export class Decision {
+  readonly #paths: PathReader
+  readonly #rules: DecisionRules
+  readonly #beforeMed: readonly (readonly [BestPathReason, Score])[]
+  readonly #afterMed: readonly (readonly [BestPathReason, Score])[]
+  readonly #tieBreaks: readonly (readonly [BestPathReason, Score])[]
+  /** The paths of the last selection that tied up to the cost of the way, the best first. */
+  readonly equalCost: number[] = []
 
-/** The best path of `candidates`, undefined when none is usable. The order of `candidates` does not matter. */
-export function select(candidates: readonly AcceptedPath[], rules: DecisionRules): Selection | undefined {
-  return decide(candidates, rules, () => undefined)
-}
-
-/** Every candidate with the step that decided about it, the best first. */
-export function rank(candidates: readonly AcceptedPath[], rules: DecisionRules): RankedPath[] {
-  const reasons = new Map<AcceptedPath, BestPathReason>()
-  let deciding: BestPathReason = 'OnlyPath'
-  const selection = decide(candidates, rules, (path, reason) => {
-    reasons.set(path, reason)
-    if (reason !== 'NextHopUnreachable') deciding = reason
-  })
-  return candidates
-    .map((path): RankedPath => {
-      const isBest = path === selection?.best
-      const reason = isBest ? deciding : (reasons.get(path) ?? deciding)
-      return { path, isBest, inMultipath: selection?.multipath.includes(path) ?? false, reason }
-    })
-    .toSorted((a, b) => Number(b.isBest) - Number(a.isBest) || Number(b.inMultipath) - Number(a.inMultipath))
-}
-
-function decide(
-  candidates: readonly AcceptedPath[],
-  rules: DecisionRules,
-  onEliminated: OnEliminated,
-): Selection | undefined {
-  let left = candidates.filter((path) => {
-    const reachable = metricOf(path, rules) !== undefined
-    if (!reachable) onEliminated(path, 'NextHopUnreachable')
-    return reachable
-  })
-  for (const step of BEFORE_MED) left = keepLowest(left, step, rules, onEliminated)
-  left = keepLowestMed(left, rules, onEliminated)
-  for (const step of AFTER_MED) left = keepLowest(left, step, rules, onEliminated)
-  const equalCost = left
-  for (const step of TIE_BREAKS) left = keepLowest(left, step, rules, onEliminated)
-  const best = left[0]
-  if (best === undefined) return undefined
-  if (!rules.multipath || equalCost.length === 1) return { best, multipath: [best] }
-  return { best, multipath: [best, ...equalCost.filter((path) => path !== best)] }
-}
-
-function keepLowest(
-  paths: AcceptedPath[],
-  step: Step,
-  rules: DecisionRules,
-  onEliminated: OnEliminated,
-): AcceptedPath[] {
-  if (paths.length < 2) return paths
-  const scores = paths.map((path) => step.score(path, rules))
-  const lowest = scores.reduce((low, score) => (score < low ? score : low))
-  return paths.filter((path, index) => {
-    if (scores[index] === lowest) return true
-    onEliminated(path, step.reason)
-    return false
-  })
-}
-
-/** RFC 4271 §9.1.2.2 c: MED counts between paths of one neighbouring AS; a missing one is 0. */
-function keepLowestMed(paths: AcceptedPath[], rules: DecisionRules, onEliminated: OnEliminated): AcceptedPath[] {
-  if (paths.length < 2) return paths
-  const group = (path: AcceptedPath): number => (rules.alwaysCompareMed ? 0 : neighbourAs(path.attributes))
-  const lowest = new Map<number, number>()
-  for (const path of paths) {
-    const med = path.attributes.med ?? 0
-    lowest.set(group(path), Math.min(med, lowest.get(group(path)) ?? med))
+  constructor(paths: PathReader, rules: DecisionRules) {
+    this.#paths = paths
+    this.#rules = rules
+    const attributes = (path: number) => paths.attributesOf(path).attributes
+    this.#beforeMed = [
+      ['LlgrStale', (path) => Number(paths.isLlgrStale(path) || paths.attributesOf(path).llgrStale)],
+      ['LocalOrigin', (path) => (paths.sourceOf(path).kind === 'local' ? 0 : 1)],
+      ['LocalPref', (path) => -(attributes(path).localPref ?? rules.defaultLocalPref)],
+      ['AsPathLength', (path) => paths.attributesOf(path).pathLength],
+      ['Origin', (path) => attributes(path).origin],
+    ]
+    this.#afterMed = [
+      ['ExternalOverInternal', (path) => EXTERNAL_FIRST[paths.sourceOf(path).kind]],
+      ['NextHopMetric', (path) => this.#metricOf(path) ?? 0],
+    ]
+    this.#tieBreaks = [
+      ['RouterId', (path) => this.#originator(path)],
+      ['ClusterListLength', (path) => attributes(path).clusterList?.length ?? 0],
+      ['PeerAddress', (path) => paths.sourceOf(path).addressValue],
+      ['PathId', (path) => paths.pathIdOf(path)],
+    ]
   }
-  return paths.filter((path) => {
-    if ((path.attributes.med ?? 0) === lowest.get(group(path))) return true
-    onEliminated(path, 'Med')
-    return false
-  })
+
+  /** The best path of `candidates`, 0 when none is usable. `candidates` is consumed. */
+  select(candidates: number[], onEliminated?: OnEliminated): number {
+    this.equalCost.length = 0
+    this.#keepReachable(candidates, onEliminated)
+    if (candidates.length > 1) {
+      for (const [reason, score] of this.#beforeMed) this.#keepLowest(candidates, reason, score, onEliminated)
+      this.#keepLowestMed(candidates, onEliminated)
+      for (const [reason, score] of this.#afterMed) this.#keepLowest(candidates, reason, score, onEliminated)
+    }
+    if (this.#rules.multipath) for (const path of candidates) this.equalCost.push(path)
+    if (candidates.length > 1) {
+      for (const [reason, score] of this.#tieBreaks) this.#keepLowest(candidates, reason, score, onEliminated)
+    }
+    const best = candidates[0] ?? 0
+    if (!this.#rules.multipath && best !== 0) this.equalCost.push(best)
+    return best
+  }
+
+  /** Every candidate with the step that decided about it, the best first. */
+  rank(candidates: readonly number[]): RankedPath[] {
+    const reasons = new Map<number, BestPathReason>()
+    let deciding: BestPathReason = 'OnlyPath'
+    const best = this.select([...candidates], (path, reason) => {
+      reasons.set(path, reason)
+      if (reason !== 'NextHopUnreachable') deciding = reason
+    })
+    return candidates
+      .map((path): RankedPath => {
+        const isBest = path === best
+        const reason = isBest ? deciding : (reasons.get(path) ?? deciding)
+        return { path, isBest, inMultipath: this.equalCost.includes(path), reason }
+      })
+      .toSorted((a, b) => Number(b.isBest) - Number(a.isBest) || Number(b.inMultipath) - Number(a.inMultipath))
+  }
+
+  #keepReachable(candidates: number[], onEliminated: OnEliminated | undefined): void {
+    let kept = 0
+    for (const path of candidates) {
+      if (this.#metricOf(path) === undefined) onEliminated?.(path, 'NextHopUnreachable')
+      else candidates[kept++] = path
+    }
+    candidates.length = kept
+  }
+
+  #keepLowest(paths: number[], reason: BestPathReason, score: Score, onEliminated: OnEliminated | undefined): void {
+    if (paths.length < 2) return
+    let lowest = score(paths[0] as number)
+    let differs = false
+    for (let index = 1; index < paths.length; index++) {
+      const other = score(paths[index] as number)
+      if (other !== lowest) differs = true
+      if (other < lowest) lowest = other
+    }
+    if (!differs) return
+    let kept = 0
+    for (const path of paths) {
+      if (score(path) === lowest) paths[kept++] = path
+      else onEliminated?.(path, reason)
+    }
+    paths.length = kept
+  }
+
+  /** RFC 4271 §9.1.2.2 c: MED counts between paths of one neighbouring AS; a missing one is 0. */
+  #keepLowestMed(paths: number[], onEliminated: OnEliminated | undefined): void {
+    if (paths.length < 2 || !paths.some((path) => this.#paths.attributesOf(path).attributes.med)) return
+    const group = (path: number): number =>
+      this.#rules.alwaysCompareMed ? 0 : this.#paths.attributesOf(path).neighbourAs
+    const medOf = (path: number): number => this.#paths.attributesOf(path).attributes.med ?? 0
+    const lowest = new Map<number, number>()
+    for (const path of paths) lowest.set(group(path), Math.min(medOf(path), lowest.get(group(path)) ?? Infinity))
+    let kept = 0
+    for (const path of paths) {
+      if (medOf(path) === lowest.get(group(path))) paths[kept++] = path
+      else onEliminated?.(path, 'Med')
+    }
+    paths.length = kept
+  }
+
+  #metricOf(path: number): number | undefined {
+    if (this.#paths.sourceOf(path).kind === 'local') return 0
+    return this.#rules.nextHopMetric(this.#paths.attributesOf(path).attributes.nextHop)
+  }
+
+  /** ORIGINATOR_ID stands in for the peer's identifier on reflected routes (RFC 4456 §9). */
+  #originator(path: number): number {
+    const { originatorId } = this.#paths.attributesOf(path).attributes
+    return originatorId === undefined ? this.#paths.sourceOf(path).routerId : ipv4Value(originatorId)
+  }
 }
 
-/** First AS of the path; 0 for routes of our own AS. */
-function neighbourAs(attributes: PathAttributes): number {
-  const first = attributes.asPath.find((segment) => segment.type === 'sequence' || segment.type === 'set')
-  return first?.type === 'sequence' ? (first.asns[0] ?? 0) : 0
-}
-
-const metricOf = (path: AcceptedPath, rules: DecisionRules): number | undefined =>
-  path.source.kind === 'local' ? 0 : rules.nextHopMetric(path.attributes.nextHop)
-
-/** ORIGINATOR_ID stands in for the peer's identifier on reflected routes (RFC 4456 §9). */
-const originator = (path: AcceptedPath): number =>
-  path.attributes.originatorId === undefined ? path.source.routerId : ipv4Value(path.attributes.originatorId)
+/** RFC 5065 §5.3: paths of confederation peers count as internal ones here. */
+const EXTERNAL_FIRST = { local: 0, external: 0, confederation: 1, internal: 1 } as const

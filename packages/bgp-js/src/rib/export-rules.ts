@@ -1,17 +1,27 @@
 import type { Family } from '@margay/net'
+import { NextHopTag } from '../policy/compile-actions.ts'
+import type { CompiledPolicy } from '../policy/compile-policy.ts'
+import type { PolicyPeer } from '../policy/policy-route.ts'
+import type { WireSession } from '../wire/attribute-codec.ts'
+import { encodeRouteAttributes } from '../wire/attribute-encoder.ts'
+import type { BgpRole } from '../wire/capabilities/role.ts'
+import { HEADER_OCTETS } from '../wire/header.ts'
 import { ipv4Text } from '../wire/ip-text.ts'
-import { type AsPathSegment, type PathAttributes, WellKnownCommunity } from '../wire/path-attributes.ts'
-import { familyOfKey } from '../wire/prefix-key.ts'
-import type { AcceptedPath, PathSource } from './path.ts'
-import { type PolicyPeer, type RoutePolicy, RouteView } from './policy.ts'
+import { type PathAttributes, WellKnownCommunity } from '../wire/path-attributes.ts'
+import { type LocalAs, prependAs, type RemovePrivateAs, removePrivate, withoutConfederation } from './as-path.ts'
+import type { AttributeSet } from './attribute-store.ts'
+import type { FamilyRib } from './loc-rib.ts'
+import type { OutBlock, OutBlockStore } from './out-block.ts'
+import type { PathSource, PeerKind } from './path.ts'
+import { RouteView, type Validate } from './route-view.ts'
 
-/** The peer that routes are made for, as far as they depend on it. */
+/** What the routes for a peer depend on. Peers for which all of it is equal share an update group. */
 export interface ExportTarget {
-  /** Peer address. */
-  readonly id: string
-  readonly kind: 'external' | 'internal'
+  readonly kind: PeerKind
   readonly localAsn: number
-  readonly peer: PolicyPeer
+  readonly localAs: LocalAs | undefined
+  /** AS of the whole confederation that we are a member of (RFC 5065). */
+  readonly confederationId: number | undefined
   readonly client: boolean
   readonly clusterId: string
   /** `true`: for routes of our own and from external peers; `force`: reflected ones too. */
@@ -19,128 +29,223 @@ export interface ExportTarget {
   readonly nextHopUnchanged: boolean
   /** Our own address for each family, as the peer can reach it. */
   readonly ownNextHop: Readonly<Partial<Record<Family, string>>>
+  /** Our link-local address, sent beside an IPv6 next hop of our own (RFC 2545 §3). */
+  readonly ownLinkLocal: string | undefined
   readonly defaultLocalPref: number
+  readonly removePrivateAs: RemovePrivateAs
+  readonly role: BgpRole | undefined
+  /** The peer understands LLGR_STALE (RFC 9494 §4.6). */
+  readonly longLived: boolean
+  /** RFC 8326: say that this session is about to go. */
+  readonly drain: boolean
   /** RFC 8212: an external peer without an export policy gets nothing. */
   readonly refuseAll: boolean
-  readonly policy: RoutePolicy | undefined
+  readonly wire: WireSession
+  readonly maxOctets: number
 }
 
-/** Why a best path is not sent to a peer. */
+/** Why a best path is not sent to the peers of a group. */
 export type ExportRefusal =
-  | 'cameFromPeer'
   | 'internalToInternal'
   | 'noAdvertise'
   | 'noExport'
   | 'noPolicy'
   | 'policy'
-  | 'nextHopIsPeer'
   | 'noOwnNextHop'
+  | 'onlyToCustomer'
+  | 'longLivedStale'
+  | 'attributesTooLong'
+
+/** What was worked out for one attribute set from one source. */
+interface Memo {
+  readonly set: AttributeSet
+  readonly peerIndex: number
+  readonly longLivedStale: boolean
+  readonly refused: ExportRefusal | undefined
+  /** The result where policy changes nothing or does not look at the prefix. */
+  result: OutBlock | ExportRefusal | undefined
+}
 
 const UNSPECIFIED: readonly string[] = ['0.0.0.0', '::']
+/** Length fields, the head of an MP attribute with two next hops, the longest prefix with its path identifier. */
+const OVERHEAD_OCTETS = HEADER_OCTETS + 4 + 8 + 32 + 17 + 4
 
 /**
- * Makes what peers are sent out of best paths (RFC 4271 §5, §9.1.3, RFC 4456 §8). Holds a memo per attribute object, so
- * that prefixes which share attributes share the result.
+ * Makes what peers are sent out of best paths (RFC 4271 §5, §9.1.3, RFC 4456 §8, RFC 5065 §4, RFC 9234 §5). Prefixes
+ * that share attributes share the result.
  */
 export class RouteExporter {
   readonly target: ExportTarget
-  readonly #beforePolicy = new WeakMap<PathAttributes, PathAttributes>()
-  readonly #outgoing = new WeakMap<PathSource, WeakMap<PathAttributes, PathAttributes | ExportRefusal>>()
+  readonly #policy: CompiledPolicy | undefined
+  readonly #policyPeer: PolicyPeer
+  readonly #validate: Validate | undefined
+  readonly #rib: FamilyRib
+  readonly #blocks: OutBlockStore
+  /** By id of the attribute set: the latest source of each. */
+  readonly #memos: (Memo | undefined)[] = []
+  #lastBase: { readonly memo: Memo; readonly attributes: PathAttributes } | undefined
 
-  constructor(target: ExportTarget) {
+  constructor(
+    target: ExportTarget,
+    policy: {
+      readonly compiled: CompiledPolicy | undefined
+      readonly peer: PolicyPeer
+      readonly validate?: Validate | undefined
+    },
+    rib: FamilyRib,
+    blocks: OutBlockStore,
+  ) {
     this.target = target
+    this.#policy = policy.compiled
+    this.#policyPeer = policy.peer
+    this.#validate = policy.validate
+    this.#rib = rib
+    this.#blocks = blocks
   }
 
-  /** @returns attributes to send, or why nothing is sent */
-  export(path: AcceptedPath): PathAttributes | ExportRefusal {
-    const refused = this.#refuse(path.source, path.attributes)
-    if (refused !== undefined) return refused
-    let attributes = this.#withoutForeignMed(path)
-    if (this.target.policy !== undefined) {
-      const view = new RouteView(path.key, attributes, path.source)
-      const allowed = this.target.policy(view, this.target.peer)
-      if (allowed === undefined) return 'policy'
-      attributes = allowed.attributes
+  /** @returns what to send, held by nobody yet, or why nothing is sent */
+  export(path: number): OutBlock | ExportRefusal {
+    const memo = this.#memoOf(path)
+    if (memo.refused !== undefined) return memo.refused
+    const policy = this.#policy
+    if (isUsable(memo.result) && policy?.dependsOnPrefix !== true) return memo.result
+    const base = this.#baseOf(memo)
+    if (policy === undefined) return this.#remembered(memo, base)
+    const { prefixes, paths } = this.#rib
+    const route = { prefixes, prefix: paths.prefix[path] as number, source: this.#rib.sourceOf(path) }
+    const view = new RouteView(route, base, this.#validate)
+    const allowed = policy.evaluate(view, this.#policyPeer)
+    if (allowed === undefined) {
+      if (!policy.dependsOnPrefix) memo.result = 'policy'
+      return 'policy'
     }
-    return this.#outgoingFor(path, attributes)
+    if (allowed === base || !policy.dependsOnPrefix) return this.#remembered(memo, allowed)
+    return this.#encode(memo, allowed)
   }
 
-  #refuse(source: PathSource, attributes: PathAttributes): ExportRefusal | undefined {
+  #memoOf(path: number): Memo {
+    const set = this.#rib.attributesOf(path)
+    const peerIndex = this.#rib.paths.peer[path] as number
+    const longLivedStale = this.#rib.isLlgrStale(path) || set.llgrStale
+    const known = this.#memos[set.id]
+    if (known?.set === set && known.peerIndex === peerIndex && known.longLivedStale === longLivedStale) return known
+    const source = this.#rib.sourceOf(path)
+    const refused = this.#refuse(source, set.attributes, longLivedStale)
+    const memo: Memo = { set, peerIndex, longLivedStale, refused, result: undefined }
+    this.#memos[set.id] = memo
+    return memo
+  }
+
+  /** As policy sees it; the last one is kept, for the prefixes that share it. */
+  #baseOf(memo: Memo): PathAttributes {
+    if (this.#lastBase?.memo !== memo) {
+      const source = this.#rib.source(memo.peerIndex)
+      const attributes = this.#beforePolicy(source, memo.set.attributes, memo.longLivedStale)
+      this.#lastBase = { memo, attributes }
+    }
+    return this.#lastBase.attributes
+  }
+
+  #remembered(memo: Memo, attributes: PathAttributes): OutBlock | ExportRefusal {
+    if (isUsable(memo.result)) return memo.result
+    const result = this.#encode(memo, attributes)
+    memo.result = result
+    return result
+  }
+
+  #refuse(source: PathSource, attributes: PathAttributes, longLivedStale: boolean): ExportRefusal | undefined {
     const { target } = this
-    if (source.id === target.id) return 'cameFromPeer'
-    if (source.kind === 'internal' && target.kind === 'internal' && !source.client && !target.client) {
-      return 'internalToInternal'
-    }
+    const reflects = source.client || target.client
+    if (source.kind === 'internal' && target.kind === 'internal' && !reflects) return 'internalToInternal'
     if (target.refuseAll) return 'noPolicy'
-    const { communities } = attributes
+    // RFC 9494 §4.6: those who don't know the mark would take the route for a fresh one.
+    if (longLivedStale && !target.longLived) return 'longLivedStale'
+    const { communities, onlyToCustomer } = attributes
+    const upwards = target.role === 'customer' || target.role === 'peer' || target.role === 'rs-client'
+    if (onlyToCustomer !== undefined && upwards) return 'onlyToCustomer'
     if (communities === undefined) return undefined
     if (communities.includes(WellKnownCommunity.NoAdvertise)) return 'noAdvertise'
-    const stays =
-      communities.includes(WellKnownCommunity.NoExport) || communities.includes(WellKnownCommunity.NoExportSubconfed)
-    return stays && target.kind === 'external' ? 'noExport' : undefined
+    const isLocalOnly = communities.includes(WellKnownCommunity.NoExportSubconfed) && target.kind !== 'internal'
+    const isKept = communities.includes(WellKnownCommunity.NoExport) && target.kind === 'external'
+    return isLocalOnly || isKept ? 'noExport' : undefined
   }
 
-  /** RFC 4271 §5.1.4: a neighbouring AS's MED goes no further than our own AS; policy may set another. */
-  #withoutForeignMed(path: AcceptedPath): PathAttributes {
-    const { attributes, source } = path
-    if (this.target.kind === 'internal' || source.kind === 'local' || attributes.med === undefined) return attributes
-    let stripped = this.#beforePolicy.get(attributes)
-    if (stripped === undefined) {
-      const { med: _, ...rest } = attributes
-      stripped = rest
-      this.#beforePolicy.set(attributes, stripped)
+  #beforePolicy(source: PathSource, attributes: PathAttributes, longLivedStale: boolean): PathAttributes {
+    let result = attributes
+    // RFC 4271 §5.1.4: a neighbouring AS's MED goes no further than our own AS; policy may set another.
+    if (this.target.kind === 'external' && source.kind !== 'local' && result.med !== undefined) {
+      const { med: _, ...rest } = result
+      result = rest
     }
-    return stripped
+    return longLivedStale ? withCommunity(result, WellKnownCommunity.LlgrStale) : result
   }
 
-  #outgoingFor(path: AcceptedPath, attributes: PathAttributes): PathAttributes | ExportRefusal {
-    let memo = this.#outgoing.get(path.source)
-    if (memo === undefined) {
-      memo = new WeakMap()
-      this.#outgoing.set(path.source, memo)
-    }
-    let outgoing = memo.get(attributes)
-    if (outgoing === undefined) {
-      outgoing = this.#transform(path, attributes)
-      memo.set(attributes, outgoing)
-    }
-    return outgoing
-  }
-
-  #transform(path: AcceptedPath, attributes: PathAttributes): PathAttributes | ExportRefusal {
+  #encode(memo: Memo, attributes: PathAttributes): OutBlock | ExportRefusal {
     const { target } = this
-    const nextHop = this.#nextHop(path, attributes)
+    const outgoing = this.#transform(this.#rib.source(memo.peerIndex), attributes)
+    if (typeof outgoing === 'string') return outgoing
+    const encoded = encodeRouteAttributes(outgoing, this.#rib.family, target.wire)
+    if (encoded.block.length + OVERHEAD_OCTETS > target.maxOctets) return 'attributesTooLong'
+    return this.#blocks.intern(encoded, outgoing.nextHop)
+  }
+
+  #transform(source: PathSource, attributes: PathAttributes): PathAttributes | ExportRefusal {
+    const { target } = this
+    const nextHop = this.#nextHop(source, attributes)
     if (nextHop === undefined) return 'noOwnNextHop'
-    if (nextHop === target.id) return 'nextHopIsPeer'
-    const { nextHopLinkLocal: _, localPref, originatorId, clusterList, ...rest } = attributes
+    const { nextHopLinkLocal: _, localPref, originatorId, clusterList, tags: __, ...rest } = attributes
+    const linkLocal =
+      nextHop === target.ownNextHop[6] && nextHop !== target.ownLinkLocal ? target.ownLinkLocal : undefined
+    const hops = { nextHop, ...(linkLocal === undefined ? {} : { nextHopLinkLocal: linkLocal }) }
+    const marked = target.drain ? withCommunity(rest, WellKnownCommunity.GracefulShutdown) : rest
     if (target.kind === 'external') {
-      return { ...rest, nextHop, asPath: prependAs(attributes.asPath, target.localAsn) }
+      return { ...marked, ...this.#marksForCustomers(rest), ...hops, asPath: this.#externalPath(attributes) }
     }
-    const outgoing = { ...rest, nextHop, localPref: localPref ?? target.defaultLocalPref }
-    if (path.source.kind !== 'internal') return outgoing
+    const outgoing = { ...marked, ...hops, localPref: target.drain ? 0 : (localPref ?? target.defaultLocalPref) }
+    if (target.kind === 'confederation') {
+      return { ...outgoing, asPath: prependAs(attributes.asPath, target.localAsn, 'confedSequence') }
+    }
+    if (source.kind !== 'internal') return outgoing
     return {
       ...outgoing,
-      originatorId: originatorId ?? ipv4Text(path.source.routerId),
+      originatorId: originatorId ?? ipv4Text(source.routerId),
       clusterList: [target.clusterId, ...(clusterList ?? [])],
     }
   }
 
+  /** RFC 9234 §5, egress 1. */
+  #marksForCustomers(attributes: { readonly onlyToCustomer?: number }): { onlyToCustomer?: number } {
+    const { role, localAs, localAsn } = this.target
+    const downwards = role === 'provider' || role === 'peer' || role === 'rs'
+    if (!downwards || attributes.onlyToCustomer !== undefined) return {}
+    return { onlyToCustomer: localAs?.asn ?? this.target.confederationId ?? localAsn }
+  }
+
+  #externalPath({ asPath }: PathAttributes): PathAttributes['asPath'] {
+    const { localAsn, localAs, confederationId, removePrivateAs } = this.target
+    const own = confederationId ?? localAsn
+    const path = removePrivate(withoutConfederation(asPath), removePrivateAs, own)
+    if (localAs === undefined) return prependAs(path, own)
+    return prependAs(localAs.replacesOwn ? path : prependAs(path, own), localAs.asn)
+  }
+
   /** RFC 4271 §5.1.3. */
-  #nextHop(path: AcceptedPath, attributes: PathAttributes): string | undefined {
+  #nextHop(source: PathSource, attributes: PathAttributes): string | undefined {
     const { target } = this
-    const own = target.ownNextHop[familyOfKey(path.key)]
-    if (UNSPECIFIED.includes(attributes.nextHop)) return own
+    const own = target.ownNextHop[this.#rib.family]
+    if (UNSPECIFIED.includes(attributes.nextHop) || attributes.tags?.includes(NextHopTag.self) === true) return own
+    if (attributes.tags?.includes(NextHopTag.keep) === true) return attributes.nextHop
     if (target.nextHopSelf === 'force') return own
-    if (target.nextHopSelf && path.source.kind !== 'internal') return own
-    if (target.kind === 'internal' || target.nextHopUnchanged) return attributes.nextHop
+    if (target.nextHopSelf && source.kind !== 'internal') return own
+    if (target.kind !== 'external' || target.nextHopUnchanged) return attributes.nextHop
     return own
   }
 }
 
-function prependAs(path: readonly AsPathSegment[], asn: number): AsPathSegment[] {
-  const first = path[0]
-  if (first?.type === 'sequence' && first.asns.length < 255) {
-    return [{ type: 'sequence', asns: [asn, ...first.asns] }, ...path.slice(1)]
-  }
-  return [{ type: 'sequence', asns: [asn] }, ...path]
+const isUsable = (result: OutBlock | ExportRefusal | undefined): result is OutBlock | ExportRefusal =>
+  result !== undefined && (typeof result === 'string' || result.isLive)
+
+function withCommunity<A extends Partial<PathAttributes>>(attributes: A, community: number): A {
+  const communities = attributes.communities ?? []
+  return communities.includes(community) ? attributes : { ...attributes, communities: [...communities, community] }
 }

@@ -1,7 +1,9 @@
 import type { Family } from '@margay/net'
-import { type FamilyName, familyName } from '../wire/address-family.ts'
-import { familyOfKey, type PrefixKey, prefixText } from '../wire/prefix-key.ts'
-import type { Selection } from './decision.ts'
+import { FAMILIES, type FamilyName, familyName } from '../wire/address-family.ts'
+import { prefixText } from '../wire/prefix-key.ts'
+import { DirtyQueue } from './dirty-queue.ts'
+import type { FamilyRib } from './loc-rib.ts'
+import type { PathSource } from './path.ts'
 import { type RouteAttributes, viewAttributes } from './route-attributes.ts'
 
 /** The state of one prefix in LocRib. Plain data. */
@@ -10,10 +12,10 @@ export type LocRibChange =
       readonly type: 'upsert'
       readonly prefix: string
       readonly family: FamilyName
-      readonly source: 'local' | 'external' | 'internal'
+      readonly source: PathSource['kind']
       /** Address of the peer it was learned from, or `local`. */
       readonly learnedFrom: string
-      /** One, or every next hop of equal cost with multipath; empty for a route of this speaker's own. */
+      /** One, or every next hop of equal cost with multipath, link-local ones with their zone; empty for a route of this speaker's own. */
       readonly nextHops: readonly string[]
       readonly attributes: RouteAttributes
     }
@@ -28,8 +30,7 @@ export interface LocRibBatch {
 
 /** What a subscription reads. */
 export interface LocRibReader {
-  get(key: PrefixKey): Selection | undefined
-  keys(family: Family): IterableIterator<PrefixKey>
+  family(family: Family): FamilyRib
   /** False while route selection waits for restarting peers: the snapshot is not whole before it is over. */
   isSettled(): boolean
 }
@@ -43,8 +44,9 @@ const BATCH_SIZE = 1024
 export class LocRibSubscription implements AsyncIterableIterator<LocRibBatch> {
   readonly #rib: LocRibReader
   readonly #onClose: (subscription: LocRibSubscription) => void
-  readonly #changed = new Set<PrefixKey>()
-  #snapshot: IterableIterator<PrefixKey>[]
+  readonly #changed: Record<Family, DirtyQueue>
+  /** Where the walk over the table stands, by family; it is over at the table's end as it was at the beginning. */
+  readonly #walk: Record<Family, { next: number; readonly end: number }>
   #inSync = false
   #toldInSync = false
   #closed = false
@@ -53,12 +55,20 @@ export class LocRibSubscription implements AsyncIterableIterator<LocRibBatch> {
   constructor(rib: LocRibReader, onClose: (subscription: LocRibSubscription) => void) {
     this.#rib = rib
     this.#onClose = onClose
-    this.#snapshot = [rib.keys(4), rib.keys(6)]
+    const queue = (family: Family): DirtyQueue => new DirtyQueue(rib.family(family).prefixes)
+    const walk = (family: Family): { next: number; end: number } => ({ next: 1, end: rib.family(family).prefixes.end })
+    this.#changed = { 4: queue(4), 6: queue(6) }
+    this.#walk = { 4: walk(4), 6: walk(6) }
   }
 
-  /** The speaker says that a prefix changed, or (without a key) that selection settled. */
-  notify(key?: PrefixKey): void {
-    if (key !== undefined) this.#changed.add(key)
+  /** A prefix has another best path, other attributes, or another set of equal cost. */
+  changed(family: Family, prefix: number): void {
+    this.#changed[family].mark(prefix)
+    this.#wake?.()
+  }
+
+  /** Selection settled. */
+  settled(): void {
     this.#wake?.()
   }
 
@@ -87,6 +97,7 @@ export class LocRibSubscription implements AsyncIterableIterator<LocRibBatch> {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    for (const family of FAMILIES) this.#changed[family].clear()
     this.#onClose(this)
     this.#wake?.()
   }
@@ -97,38 +108,59 @@ export class LocRibSubscription implements AsyncIterableIterator<LocRibBatch> {
 
   #collect(): LocRibChange[] {
     const changes: LocRibChange[] = []
-    for (const key of this.#changed) {
-      if (changes.length >= BATCH_SIZE) return changes
-      this.#changed.delete(key)
-      changes.push(changeOf(key, this.#rib.get(key)))
-    }
-    while (this.#snapshot[0] !== undefined && changes.length < BATCH_SIZE) {
-      const next = this.#snapshot[0].next()
-      if (next.done === true) {
-        this.#snapshot.shift()
-        continue
-      }
-      const selection = this.#rib.get(next.value)
-      if (selection !== undefined) changes.push(changeOf(next.value, selection))
-    }
-    if (this.#snapshot.length === 0 && this.#changed.size === 0 && this.#rib.isSettled()) this.#inSync = true
+    for (const family of FAMILIES) this.#collectChanged(family, changes)
+    for (const family of FAMILIES) this.#collectSnapshot(family, changes)
+    const isWhole = FAMILIES.every((family) => this.#isRead(family))
+    if (isWhole && this.#rib.isSettled()) this.#inSync = true
     return changes
+  }
+
+  #isRead(family: Family): boolean {
+    return this.#changed[family].size === 0 && this.#walk[family].next >= this.#walk[family].end
+  }
+
+  #collectChanged(family: Family, changes: LocRibChange[]): void {
+    const rib = this.#rib.family(family)
+    while (changes.length < BATCH_SIZE) {
+      const prefix = this.#changed[family].take()
+      if (prefix === 0) return
+      changes.push(changeOf(rib, prefix))
+      rib.prefixes.release(prefix)
+    }
+  }
+
+  /** Prefixes that come while it walks are among the changes. */
+  #collectSnapshot(family: Family, changes: LocRibChange[]): void {
+    const rib = this.#rib.family(family)
+    const walk = this.#walk[family]
+    for (; walk.next < walk.end && changes.length < BATCH_SIZE; walk.next++) {
+      if (rib.best(walk.next) !== 0) changes.push(changeOf(rib, walk.next))
+    }
   }
 }
 
-function changeOf(key: PrefixKey, selection: Selection | undefined): LocRibChange {
-  const prefix = prefixText(key)
-  const family = familyName(familyOfKey(key))
-  if (selection === undefined) return { type: 'delete', prefix, family }
-  const { best, multipath } = selection
-  const hops = multipath.filter((path) => path.source.kind !== 'local').map((path) => path.attributes.nextHop)
+function changeOf(rib: FamilyRib, prefix: number): LocRibChange {
+  const text = prefixText(rib.prefixes.keyOf(prefix))
+  const family = familyName(rib.family)
+  const selected = rib.selection(prefix)
+  const [best] = selected
+  if (best === undefined) return { type: 'delete', prefix: text, family }
+  const source = rib.sourceOf(best)
+  const hops = selected
+    .filter((path) => rib.sourceOf(path).kind !== 'local')
+    .map((path) => zonedNextHop(rib.attributesOf(path).attributes.nextHop, rib.sourceOf(path)))
   return {
     type: 'upsert',
-    prefix,
+    prefix: text,
     family,
-    source: best.source.kind,
-    learnedFrom: best.source.id,
+    source: source.kind,
+    learnedFrom: source.id,
     nextHops: [...new Set(hops)],
-    attributes: viewAttributes(best.attributes),
+    attributes: viewAttributes(rib.attributesOf(best).attributes),
   }
+}
+
+/** A link-local next hop means something on its link alone. */
+function zonedNextHop(nextHop: string, { zone }: PathSource): string {
+  return zone !== undefined && nextHop.startsWith('fe80:') ? `${nextHop}%${zone}` : nextHop
 }

@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { SocketOptions, SocketOptionsPort } from './ports.ts'
 
@@ -91,7 +92,15 @@ export class Dialer {
   #newSocket(request: DialRequest): Socket {
     if (request.options === undefined || this.#socketOptions === undefined) return new Socket()
     const fd = this.#socketOptions.open(request.host.includes(':') ? 6 : 4)
-    this.#socketOptions.apply(fd, request.options)
-    return new Socket({ fd, manualStart: true } as ConstructorParameters<typeof Socket>[0])
+    try {
+      this.#socketOptions.apply(fd, request.options)
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+    // Paused until it is connected: reading from a socket that is not would fail.
+    return new Socket({ fd, readable: true, writable: true, manualStart: true } as ConstructorParameters<
+      typeof Socket
+    >[0])
   }
 }

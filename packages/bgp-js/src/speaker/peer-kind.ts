@@ -1,4 +1,5 @@
-import { kindOfAsn, type PeerKind } from '../fsm/peer-kind.ts'
+import { kindOfAsn } from '../fsm/peer-kind.ts'
+import type { PeerKind } from '../rib/path.ts'
 import type { ResolvedPeer, ResolvedSpeaker } from './config.ts'
 
 type SpeakerAsns = Pick<ResolvedSpeaker, 'asn' | 'confederation'>

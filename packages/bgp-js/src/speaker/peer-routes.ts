@@ -1,115 +1,131 @@
-import { Address, type Family } from '@margay/net'
+import { isDeepStrictEqual } from 'node:util'
+import type { Family } from '@margay/net'
 import type { Negotiated } from '../fsm/negotiation.ts'
-import { AdjRibIn, type ImportVerdict } from '../rib/adj-rib-in.ts'
-import { AdjRibOut } from '../rib/adj-rib-out.ts'
-import { type ExportRefusal, RouteExporter } from '../rib/export-rules.ts'
-import { type ImportContext, refuseImport } from '../rib/import-rules.ts'
-import type { PathSource } from '../rib/path.ts'
-import { compilePolicy, type PolicyPeer, type PrefixListPolicy, type RoutePolicy, RouteView } from '../rib/policy.ts'
-import { FAMILIES, familyName } from '../wire/address-family.ts'
+import { parseZoned } from '../peer-address.ts'
+import type { Direction } from '../policy/compile-actions.ts'
+import { compilePolicy } from '../policy/compile-policy.ts'
+import type { Policy, PrefixListPolicy } from '../policy/policy.ts'
+import type { PolicyPeer, RoutePolicy } from '../policy/policy-route.ts'
+import { AdjRibIn, type PathWalk } from '../rib/adj-rib-in.ts'
+import type { AttributeSet } from '../rib/attribute-store.ts'
+import type { ExportRefusal } from '../rib/export-rules.ts'
+import type { ImportContext } from '../rib/import-rules.ts'
+import type { PathSource, PeerKind } from '../rib/path.ts'
+import { FAMILIES } from '../wire/address-family.ts'
 import { ipv4Value } from '../wire/ip-text.ts'
-import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from '../wire/messages/update.ts'
-import type { PathAttributes } from '../wire/path-attributes.ts'
-import { familyOfKey, type PrefixKey, prefixText } from '../wire/prefix-key.ts'
+import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
+import { prefixText } from '../wire/prefix-key.ts'
 import type { RouteUpdate } from '../wire/resolve-update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
-import { parseZoned } from './peer-address.ts'
+import { type GroupPolicy, PeerExport, type SessionMembership } from './peer-export.ts'
+import { type ImportSettings, importJudge } from './peer-import.ts'
+import { peerKind } from './peer-kind.ts'
 import type { Session, SessionEnd } from './session.ts'
-import { StaleRoutes } from './stale-routes.ts'
-import type { SlicedTask } from './work-loop.ts'
+import { localAsOf, policyPeer, roleTowards, withoutZone } from './session-facts.ts'
+import { type Retention, StaleRoutes } from './stale-routes.ts'
 
-/** Prefixes that one slice of sending looks at. */
-const EXPORT_SLICE = 512
-const REIMPORT_SLICE = 256
+const WALK_SLICE = 256
 
 /** Fixed for one Established session. */
 interface ActiveSession {
-  readonly session: Session
   readonly negotiated: Negotiated
-  importContext: ImportContext
-  exporter: RouteExporter
+  readonly context: ImportContext
+  readonly export: PeerExport
 }
 
 /** The routes of one peer: what it sent, what it is sent, and both policies. */
-export class PeerRoutes implements SlicedTask {
-  readonly adjRibIn: AdjRibIn
+export class PeerRoutes {
+  readonly adjRibIn: Readonly<Record<Family, AdjRibIn>>
   readonly stale: StaleRoutes
   readonly #context: SpeakerContext
-  readonly #out: Record<Family, AdjRibOut> = { 4: new AdjRibOut(4), 6: new AdjRibOut(6) }
+  readonly #index: number
   #config: ResolvedPeer
-  #importPolicy: RoutePolicy | undefined
+  #importPolicy: GroupPolicy
   #active: ActiveSession | undefined
 
   constructor(context: SpeakerContext, config: ResolvedPeer) {
     this.#context = context
     this.#config = config
-    this.#importPolicy = this.#guarded(config.import)
-    this.adjRibIn = new AdjRibIn(this.#source(undefined), context.locRib)
+    this.#importPolicy = this.#policy(config.import, 'import')
+    const { locRib } = context
+    this.#index = locRib.addSource(this.#source(undefined))
+    this.adjRibIn = { 4: new AdjRibIn(locRib, 4, this.#index), 6: new AdjRibIn(locRib, 6, this.#index) }
     this.stale = new StaleRoutes(context.clock, context.work, this.adjRibIn)
   }
 
-  get #kind(): 'internal' | 'external' {
-    return this.#config.asn === this.#context.config.asn ? 'internal' : 'external'
+  get #kind(): PeerKind {
+    return this.#active?.negotiated.kind ?? peerKind(this.#context.config, this.#config)
   }
 
   get #policyPeer(): PolicyPeer {
-    return { address: this.#config.address, asn: this.#config.asn, type: this.#kind === 'internal' ? 'iBGP' : 'eBGP' }
+    return policyPeer(this.#config, this.#kind, this.#context.config)
   }
 
   sessionUp(session: Session, negotiated: Negotiated): void {
-    const { address, asn, allowOwnAs, enforceFirstAs } = this.#config
     const { config } = this.#context
     const localAddress = session.connection?.localAddress ?? ''
     this.#active = {
-      session,
       negotiated,
-      importContext: {
-        localAsn: config.asn,
-        peerAsn: asn,
-        kind: this.#kind,
-        routerId: config.routerId,
-        clusterId: config.clusterId,
-        localAddress,
-        allowOwnAs,
-        enforceFirstAs,
-      },
-      exporter: this.#newExporter(localAddress),
+      context: this.#importContext(localAddress, negotiated),
+      export: new PeerExport(
+        this.#context,
+        session,
+        { negotiated, index: this.#index, config: this.#config },
+        this.#policy(this.#config.export, 'export'),
+      ),
     }
-    this.adjRibIn.source = this.#source(negotiated)
+    this.#replaceSource(negotiated)
     const stalePathMs = config.gracefulRestart.stalePathSeconds * 1000
-    this.stale.sessionUp(negotiated.peerGracefulRestart, negotiated.families, stalePathMs)
-    this.#context.restart.peerUp(address, negotiated)
+    const longLived = negotiated.peerLongLived.filter((item) => item.forwardingPreserved).map((item) => item.family)
+    this.stale.sessionUp(negotiated.peerGracefulRestart, negotiated.families, stalePathMs, longLived)
+    this.#context.restart.peerUp(this.#config.address, negotiated)
     for (const family of negotiated.families) this.startSending(family)
   }
 
   sessionDown(end: SessionEnd): void {
+    this.#active?.export.end()
     this.#active = undefined
-    this.#out[4] = new AdjRibOut(4)
-    this.#out[6] = new AdjRibOut(6)
-    const offer = end.negotiated.peerGracefulRestart
-    this.stale.sessionDown(retainedFamilies(end), offer?.restartTimeSeconds ?? 0)
+    this.stale.sessionDown(retentionOf(end))
     this.#context.restart.peerGone(this.#config.address)
+  }
+
+  /** The peer is no longer configured: every route goes, at once or in slices. */
+  close(): void {
+    this.#active?.export.end()
+    this.#active = undefined
+    this.stale.close(() => this.#context.locRib.removeSource(this.#index))
   }
 
   /** Sends the whole table of a family, once route selection for it has begun. */
   startSending(family: Family): void {
     if (this.#active?.negotiated.families.includes(family) !== true || !this.#context.isSettled(family)) return
-    this.#out[family].sendAll(this.#context.locRib.keys(family))
-    this.#context.work.schedule(this)
+    this.#active.export.startSending(family)
   }
 
-  receive(update: RouteUpdate): void {
+  receive(update: RouteUpdate<AttributeSet>): void {
+    const { attributes } = this.#context.locRib
+    // A withdrawal may drop the last path of a set that the same message announces again.
+    for (const announced of update.announced) attributes.retain(announced.attributes.id)
+    this.#take(update)
+    for (const announced of update.announced) attributes.release(announced.attributes.id)
+  }
+
+  #take(update: RouteUpdate<AttributeSet>): void {
     const active = this.#active
     if (active === undefined) return
     for (const problem of update.problems) {
       const fields = { peer: this.#config.address, attribute: problem.code, severity: problem.severity }
       this.#context.log.warn(fields, `malformed attribute: ${problem.message}`)
     }
-    for (const { keys } of update.withdrawn) for (const key of keys) this.adjRibIn.withdraw(key)
-    for (const { keys, attributes } of update.announced) {
-      const received = this.#context.interner.intern(attributes)
-      for (const key of keys) this.adjRibIn.announce(key, received, this.#judge(active, key, received))
+    for (const { family, nlri } of update.withdrawn) this.adjRibIn[family].withdrawAll(nlri)
+    for (const { family, nlri, attributes } of update.announced) {
+      const table = this.adjRibIn[family]
+      table.announceAll(
+        nlri,
+        attributes,
+        importJudge(this.#importSettings(active), this.#context.locRib, family, table.source),
+      )
     }
     if (update.endOfRib !== undefined) {
       this.stale.endOfRib(update.endOfRib)
@@ -117,201 +133,187 @@ export class PeerRoutes implements SlicedTask {
     }
   }
 
-  /** RFC 7313 §4: the peer begins to send all of a family again. */
+  /** RFC 7313 §4: the peer begins to send a family again. */
   beginRefresh(family: Family): void {
-    this.#context.log.debug({ peer: this.#config.address, family }, 'refresh begins')
+    if (this.#active?.negotiated.families.includes(family) === true) this.stale.beginRefresh(family)
   }
 
-  /** RFC 7313 §4: it is done; what it did not send again is gone. */
+  /** RFC 7313 §4: the peer has sent all of a family again. */
   endRefresh(family: Family): void {
-    this.#context.log.debug({ peer: this.#config.address, family }, 'refresh ends')
+    if (this.#active?.negotiated.families.includes(family) === true) this.stale.endRefresh(family)
   }
 
   /** RFC 2918 §4: the peer wants a family again. */
   resend(family: Family): void {
-    if (this.#active?.negotiated.families.includes(family) !== true || !this.#context.isSettled(family)) return
-    this.#out[family].resendAll(this.#context.locRib.keys(family))
-    this.#context.work.schedule(this)
-  }
-
-  /** LocRib has another best path for `key`. */
-  bestChanged(key: PrefixKey): void {
-    const active = this.#active
-    const family = familyOfKey(key)
-    if (active === undefined || !active.negotiated.families.includes(family)) return
-    this.#out[family].markChanged(key)
-    this.#context.work.schedule(this)
+    this.#active?.export.resend(family)
   }
 
   /** Policies and next-hop settings changed: applies them to what is there, without touching the session. */
   reconfigure(config: ResolvedPeer): void {
     this.#config = config
-    this.#importPolicy = this.#guarded(config.import)
+    this.#importPolicy = this.#policy(config.import, 'import')
     const active = this.#active
     if (active === undefined) return
-    const { allowOwnAs, enforceFirstAs } = config
-    active.importContext = { ...active.importContext, allowOwnAs, enforceFirstAs }
-    active.exporter = this.#newExporter(active.importContext.localAddress)
-    for (const family of active.negotiated.families) {
-      this.#out[family].reexport(this.#context.locRib.keys(family))
-      this.#reimport(active, family)
-    }
-    this.#context.work.schedule(this)
+    this.#active = { ...active, context: this.#importContext(active.context.localAddress, active.negotiated) }
+    active.export.reconfigure(config, this.#policy(config.export, 'export'))
+    for (const family of active.negotiated.families) this.#reimport(this.#active, family)
+  }
+
+  /** RPKI says something else of some prefixes: imports those anew. */
+  revalidate(isAffected: (prefix: string) => boolean): void {
+    const active = this.#active
+    if (active === undefined || this.#importPolicy.compiled === undefined) return
+    for (const family of active.negotiated.families) this.#reimport(active, family, isAffected)
   }
 
   /** The socket has room again. */
   writable(): void {
-    if (FAMILIES.some((family) => this.#out[family].hasWork)) this.#context.work.schedule(this)
+    this.#active?.export.writable()
   }
 
-  /** One slice of sending. */
-  run(): boolean {
-    const active = this.#active
-    const connection = active?.session.connection
-    if (active === undefined || connection === undefined || connection.isCongested) return false
-    connection.corked(() => {
-      for (const family of active.negotiated.families) this.#sendSlice(active, family)
-    })
-    return active.negotiated.families.some((family) => this.#out[family].hasWork)
+  /** Prefixes that the peer was sent, and those that it has not been sent the latest of. */
+  counts(family: Family): { advertised: number; pending: number } {
+    const membership = this.#active?.export.membership(family)
+    if (membership === undefined) return { advertised: 0, pending: 0 }
+    const { group, member } = membership
+    return { advertised: group.advertised(member), pending: group.pending(member) }
   }
 
-  out(family: Family): AdjRibOut {
-    return this.#out[family]
+  membership(family: Family): SessionMembership | undefined {
+    return this.#active?.export.membership(family)
   }
 
   /** Why the best path of a prefix is not sent to this peer; undefined when it is, or there is none. */
-  explainExport(key: PrefixKey): ExportRefusal | undefined {
-    const best = this.#context.locRib.get(key)?.best
-    const result = best === undefined ? undefined : this.#active?.exporter.export(best)
-    return typeof result === 'string' ? result : undefined
+  explainExport(family: Family, prefix: number): ExportRefusal | 'cameFromPeer' | 'nextHopIsPeer' | undefined {
+    const membership = this.membership(family)
+    return membership?.group.explain(membership.member, prefix)
   }
 
-  #sendSlice(active: ActiveSession, family: Family): void {
-    const out = this.#out[family]
-    if (!out.hasWork) return
-    const { session, negotiated } = active
-    const batch = out.take(EXPORT_SLICE, (key) => this.#exportOf(active, key))
-    const withdraw = [...batch.withdraw]
-    const announcements: Uint8Array[] = []
-    for (const [attributes, keys] of batch.announce) {
-      const messages = encodeAnnouncements({ family, attributes, keys }, negotiated.wire, negotiated.maxOctets)
-      if (messages !== undefined) announcements.push(...messages)
-      else withdraw.push(...this.#tooLong(out, keys))
+  #importSettings({ context }: ActiveSession): ImportSettings {
+    const policy = this.#importPolicy.compiled
+    return {
+      context,
+      policy,
+      policyPeer: this.#policyPeer,
+      validate: this.#context.validate,
+      refuseAll: this.#context.config.ebgpRequiresPolicy && this.#kind === 'external' && policy === undefined,
     }
-    for (const message of encodeWithdrawals(family, withdraw, negotiated.maxOctets)) session.send(message, 'update')
-    for (const message of announcements) session.send(message, 'update')
-    if (batch.endOfRib) session.send(encodeEndOfRib(family), 'update')
   }
 
-  #tooLong(out: AdjRibOut, keys: readonly PrefixKey[]): PrefixKey[] {
-    const prefixes = keys.slice(0, 5).map(prefixText)
-    this.#context.log.warn({ peer: this.#config.address, prefixes }, 'path attributes fit no UPDATE: not announced')
-    return out.refuse(keys)
-  }
-
-  #exportOf(active: ActiveSession, key: PrefixKey): PathAttributes | undefined {
-    const best = this.#context.locRib.get(key)?.best
-    if (best === undefined) return undefined
-    const result = active.exporter.export(best)
-    return typeof result === 'string' ? undefined : result
-  }
-
-  #judge(active: ActiveSession, key: PrefixKey, received: PathAttributes): ImportVerdict {
-    const refused = refuseImport(received, active.importContext)
-    if (refused !== undefined) return { refused }
-    if (this.#importPolicy === undefined) {
-      const closed = this.#context.config.ebgpRequiresPolicy && this.#kind === 'external'
-      return closed ? { refused: 'noPolicy' } : { attributes: received }
+  #importContext(localAddress: string, negotiated: Negotiated): ImportContext {
+    const { allowOwnAs, enforceFirstAs } = this.#config
+    const { config } = this.#context
+    return {
+      localAsn: config.asn,
+      peerAsn: negotiated.peerAsn,
+      kind: negotiated.kind,
+      routerId: config.routerId,
+      clusterId: config.clusterId,
+      localAddress: withoutZone(localAddress),
+      allowOwnAs,
+      enforceFirstAs,
+      localAs: localAsOf(this.#config),
+      confederationId: config.confederation?.identifier,
+      role: roleTowards(negotiated),
     }
-    const allowed = this.#importPolicy(new RouteView(key, received, this.adjRibIn.source), this.#policyPeer)
-    return allowed === undefined ? { refused: 'policy' } : { attributes: allowed.attributes }
   }
 
-  #reimport(active: ActiveSession, family: Family): void {
-    const keys = this.adjRibIn.keys(family)
-    const task: SlicedTask = {
+  #reimport(active: ActiveSession, family: Family, isAffected?: (prefix: string) => boolean): void {
+    const table = this.adjRibIn[family]
+    const { paths, prefixes } = this.#context.locRib.family(family)
+    this.#walkSlices(table, () => {
+      if (this.#active !== active) return undefined
+      const judge = importJudge(this.#importSettings(active), this.#context.locRib, family, table.source)
+      return (path) => {
+        if (isAffected?.(prefixText(prefixes.keyOf(paths.prefix[path] as number))) !== false)
+          table.reimport(path, judge)
+      }
+    })
+  }
+
+  /** Visits every path of a table in slices. @param begin called for each slice; undefined ends the walk */
+  #walkSlices(table: AdjRibIn, begin: () => ((path: number) => void) | undefined): void {
+    const walk: PathWalk = table.walk()
+    this.#context.work.schedule({
       run: () => {
-        if (this.#active !== active) return false
-        for (let count = 0; count < REIMPORT_SLICE; count++) {
-          const next = keys.next()
-          if (next.done === true) return false
-          this.adjRibIn.reimport(next.value, (received) => this.#judge(active, next.value, received))
+        const visit = begin()
+        for (let count = 0; count < WALK_SLICE; count++) {
+          const path = table.step(walk)
+          if (path === 0) return false
+          visit?.(path)
         }
         return true
       },
-    }
-    this.#context.work.schedule(task)
-  }
-
-  #newExporter(localAddress: string): RouteExporter {
-    const { config } = this.#context
-    const { address, nextHopSelf, nextHopUnchanged, routeReflectorClient } = this.#config
-    const policy = this.#guarded(this.#config.export)
-    return new RouteExporter({
-      id: address,
-      kind: this.#kind,
-      localAsn: config.asn,
-      peer: this.#policyPeer,
-      client: routeReflectorClient,
-      clusterId: config.clusterId,
-      nextHopSelf,
-      nextHopUnchanged,
-      ownNextHop: this.#ownNextHops(localAddress),
-      defaultLocalPref: config.defaultLocalPref,
-      refuseAll: config.ebgpRequiresPolicy && this.#kind === 'external' && policy === undefined,
-      policy,
     })
   }
 
   /** A policy that throws refuses the route: one bad route must not cost the session. */
-  #guarded(policy: RoutePolicy | PrefixListPolicy | undefined): RoutePolicy | undefined {
-    if (policy === undefined) return undefined
-    const compiled = compilePolicy(policy)
-    return (route, peer) => {
-      try {
-        return compiled(route, peer)
-      } catch (error) {
-        this.#context.log.error({ error, peer: peer.address, prefix: route.prefix }, 'policy failed: route refused')
-        return undefined
-      }
+  #policy(policy: RoutePolicy | Policy | PrefixListPolicy | undefined, direction: Direction): GroupPolicy {
+    if (policy === undefined) return { identity: '', compiled: undefined }
+    const compiled = compilePolicy(policy, direction)
+    // A policy that looks at the peer that it works for shares its results with no other peer.
+    const identity = compiled.dependsOnPeer ? this.#context.newIdentity() : JSON.stringify(policy)
+    return {
+      identity,
+      compiled: {
+        ...compiled,
+        evaluate: (route, peer) => {
+          try {
+            return compiled.evaluate(route, peer)
+          } catch (error) {
+            this.#context.log.error({ error, peer: peer.address, prefix: route.prefix }, 'policy failed: route refused')
+            return undefined
+          }
+        },
+      },
     }
   }
 
-  #ownNextHops(localAddress: string): Partial<Record<Family, string>> {
-    const sessionFamily = Address.tryParse(localAddress)?.family
-    const found: Partial<Record<Family, string>> = {}
+  /** A peer that came back with another identifier ranks differently: its retained paths are chosen among anew. */
+  #replaceSource(negotiated: Negotiated): void {
+    const { locRib } = this.#context
+    const before = locRib.source(this.#index)
+    const source = this.#source(negotiated)
+    locRib.replaceSource(this.#index, source)
+    if (isDeepStrictEqual(before, source)) return
     for (const family of FAMILIES) {
-      const name = familyName(family)
-      const own =
-        this.#config.nextHop[name] ??
-        (family === sessionFamily ? localAddress : undefined) ??
-        this.#context.config.nextHop[name]
-      if (own !== undefined) found[family] = own
+      const rib = locRib.family(family)
+      this.#walkSlices(this.adjRibIn[family], () => (path) => rib.pathChanged(path))
     }
-    return found
   }
 
   #source(negotiated: Negotiated | undefined): PathSource {
     const { address, asn, routeReflectorClient } = this.#config
+    const zoned = parseZoned(address)
     return {
       id: address,
-      kind: this.#kind,
-      asn,
+      kind: negotiated?.kind ?? this.#kind,
+      asn: negotiated?.peerAsn ?? asn,
+      zone: zoned?.zone ?? this.#config.interface,
       routerId: negotiated === undefined ? 0 : ipv4Value(negotiated.peerRouterId),
-      addressValue: parseZoned(address)?.address.value ?? 0n,
+      addressValue: zoned?.address.value ?? 0n,
       client: routeReflectorClient,
     }
   }
 }
 
-/** Families whose routes outlive the session: RFC 4724 §4.2, and RFC 8538 §4 where both ends agreed on it. */
-function retainedFamilies({ event, negotiated }: SessionEnd): readonly Family[] {
+/** What outlives the session: RFC 4724 §4.2, RFC 9494 §4.2, and RFC 8538 §4 where both ends agreed on it. */
+function retentionOf(end: SessionEnd): Retention {
+  const { negotiated } = end
   const offer = negotiated.peerGracefulRestart
-  if (offer === undefined) return []
-  const offered = offer.families.map((item) => item.family).filter((family) => negotiated.families.includes(family))
-  if (event.type === 'TcpConnectionFails') return offered
-  if (!negotiated.notificationRestart || event.type === 'ManualStop' || event.type === 'AutomaticStop') return []
+  if (offer === undefined || !isGraceful(end)) return { families: [], restartTimeSeconds: 0, longLivedSeconds: {} }
+  const longLived = negotiated.peerLongLived.filter((item) => item.staleTimeSeconds > 0)
+  const kept = [...offer.families, ...longLived].map((item) => item.family)
+  return {
+    families: negotiated.families.filter((family) => kept.includes(family)),
+    restartTimeSeconds: offer.restartTimeSeconds,
+    longLivedSeconds: Object.fromEntries(longLived.map((item) => [item.family, item.staleTimeSeconds])),
+  }
+}
+
+function isGraceful({ event, negotiated }: SessionEnd): boolean {
+  if (event.type === 'TcpConnectionFails') return true
+  if (!negotiated.notificationRestart || event.type === 'ManualStop' || event.type === 'AutomaticStop') return false
   const { received } = event
-  const isHardReset = received?.code === 6 && received.subcode === 9
-  return isHardReset ? [] : offered
+  return !(received?.code === NotificationCode.Cease && received.subcode === CeaseSubcode.HardReset)
 }

@@ -3,13 +3,15 @@ import type { Family } from '@margay/net'
 import type { NotificationFields } from '../errors.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import type { LocalEnd, Negotiated } from '../fsm/negotiation.ts'
-import type { PeerKind } from '../fsm/peer-kind.ts'
 import type { SessionState } from '../fsm/state.ts'
+import { canonicalAddress } from '../peer-address.ts'
+import type { AttributeSet } from '../rib/attribute-store.ts'
+import type { PeerKind } from '../rib/path.ts'
 import type { Capability } from '../wire/capabilities/capability.ts'
 import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
 import { encodeRouteRefresh, RefreshSubtype } from '../wire/messages/route-refresh.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
-import type { RouteUpdate } from '../wire/resolve-update.ts'
+import type { AttributeCache, RouteUpdate } from '../wire/resolve-update.ts'
 import { AcceptGuard, refuse } from './accept-guard.ts'
 import type { ResolvedPeer } from './config.ts'
 import { Connection } from './connection.ts'
@@ -17,7 +19,6 @@ import type { SpeakerContext } from './context.ts'
 import { HoldBack } from './hold-back.ts'
 import { listeningAddress, localCapabilities, localEndFor } from './local-end.ts'
 import { type MessageCounters, newMessageCounters } from './message-counters.ts'
-import { canonicalAddress } from './peer-address.ts'
 import { changeEffects } from './peer-changes.ts'
 import { PeerHistory } from './peer-history.ts'
 import { type HoldReason, PeerHolds } from './peer-holds.ts'
@@ -145,7 +146,8 @@ export class Peer implements SessionHost {
     this.stop({ code: NotificationCode.Cease, subcode: CeaseSubcode.PeerDeconfigured })
     this.#holdBack.end()
     this.#holds.clear()
-    this.routes.stale.close()
+    for (const observer of this.#context.observers) observer.removed?.(this)
+    this.routes.close()
     this.#context.restart.peerGone(this.config.address)
   }
 
@@ -166,6 +168,7 @@ export class Peer implements SessionHost {
     if (effects.has('keepalive')) this.#primary.changeKeepalive(given.keepalive)
     if (effects.has('limits')) this.#checkLimits(this.#primary)
     if (effects.has('dial')) this.#dialAnew()
+    for (const observer of this.#context.observers) observer.reconfigured?.(this)
   }
 
   /** The whole speaker is drained, or no longer (RFC 8326). */
@@ -253,12 +256,8 @@ export class Peer implements SessionHost {
     return this.#holds.isHeld
   }
 
-  get connectRetryMs(): number {
-    return this.config.connectRetry * 1000
-  }
-
-  get delayOpenMs(): number {
-    return this.config.delayOpen * 1000
+  get attributes(): AttributeCache<AttributeSet> {
+    return this.#context.locRib.attributes
   }
 
   localEnd(): LocalEnd {
@@ -377,6 +376,7 @@ export class Peer implements SessionHost {
     if (this.clock.now() - this.#upSinceMs >= STEADY_MS) this.#failures = 0
     this.#flaps++
     this.#limits.reset()
+    for (const observer of this.#context.observers) observer.down?.(this, end)
     this.routes.sessionDown(end)
     const { address, asn } = this.config
     const reason = end.event.detail ?? end.event.type
@@ -385,7 +385,7 @@ export class Peer implements SessionHost {
     this.#context.emit({ type: 'sessionDown', peer: address, asn, at: this.clock.date().toISOString(), reason, error })
   }
 
-  onUpdate(session: Session, update: RouteUpdate): void {
+  onUpdate(session: Session, update: RouteUpdate<AttributeSet>): void {
     this.routes.receive(update)
     this.#checkLimits(session)
   }
@@ -443,7 +443,7 @@ export class Peer implements SessionHost {
   #checkLimits(session: Session): void {
     if (session.state !== 'Established') return
     const { maxPrefixes, address } = this.config
-    for (const crossing of this.#limits.check(maxPrefixes, (family) => this.routes.adjRibIn.counts(family).received)) {
+    for (const crossing of this.#limits.check(maxPrefixes, (family) => this.routes.adjRibIn[family].counts.received)) {
       const fields = crossingFields(address, crossing)
       this.#context.log.warn(fields, `prefix limit: ${crossing.level}`)
       this.#context.emit({ type: 'prefixLimit', ...fields, at: this.clock.date().toISOString() })

@@ -1,10 +1,13 @@
 import type { Family } from '@margay/net'
 import { Prefix } from '@margay/net'
+import type { AdjRibIn } from '../rib/adj-rib-in.ts'
 import type { BestPathReason } from '../rib/decision.ts'
-import type { LocRib } from '../rib/loc-rib.ts'
+import type { FamilyRib, LocRib } from '../rib/loc-rib.ts'
+import type { PathSource, RibPath } from '../rib/path.ts'
 import { type RouteAttributes, viewAttributes } from '../rib/route-attributes.ts'
 import { FAMILIES, type FamilyName, familyName } from '../wire/address-family.ts'
-import { keyOfPrefix, type PrefixKey, prefixText } from '../wire/prefix-key.ts'
+import { familyOfKey, keyOfPrefix, type PrefixKey, prefixText } from '../wire/prefix-key.ts'
+import { decodeRouteAttributes } from '../wire/resolve-update.ts'
 import type { Peer } from './peer.ts'
 
 /** Which routes to show. */
@@ -21,7 +24,9 @@ export interface RoutesQuery {
 /** One candidate of a prefix. */
 export interface PathView {
   readonly learnedFrom: string
-  readonly source: 'local' | 'external' | 'internal'
+  readonly source: PathSource['kind']
+  /** RFC 7911; absent on sessions without. */
+  readonly pathId?: number
   readonly best: boolean
   readonly multipath: boolean
   /** The step of the decision process that settled it. */
@@ -40,6 +45,8 @@ export interface AdjRibInView {
   readonly peer: string
   readonly prefix: string
   readonly family: FamilyName
+  /** RFC 7911; absent on sessions without. */
+  readonly pathId?: number
   readonly stale: boolean
   /** As received. */
   readonly received: RouteAttributes
@@ -53,6 +60,8 @@ export interface AdjRibOutView {
   readonly peer: string
   readonly prefix: string
   readonly family: FamilyName
+  /** RFC 7911; absent on sessions without. */
+  readonly pathId?: number
   readonly attributes: RouteAttributes | undefined
   /** Why the best path is not announced to the peer (only when one prefix is asked for). */
   readonly notAnnounced: string | undefined
@@ -89,48 +98,47 @@ export function viewRoutes(locRib: LocRib, peers: Iterable<Peer>, query: RoutesQ
   const families = FAMILIES.filter((family) => query.family === undefined || familyName(family) === query.family)
   return {
     locRib: query.peer === undefined ? bounded(locRibViews(locRib, families, key)) : [],
-    adjRibIn: bounded(adjRibInViews(chosen, families, key)),
-    adjRibOut: bounded(adjRibOutViews(chosen, families, key)),
+    adjRibIn: bounded(adjRibInViews(locRib, chosen, families, key)),
+    adjRibOut: bounded(adjRibOutViews(locRib, chosen, families, key)),
     truncated,
   }
 }
 
 function* locRibViews(locRib: LocRib, families: readonly Family[], key: PrefixKey | undefined): Generator<LocRibView> {
   for (const family of families) {
-    for (const candidate of key === undefined ? locRib.keys(family) : [key]) {
-      const ranked = locRib.explain(candidate)
-      if (ranked.length === 0 || (key !== undefined && familyKeyDiffers(family, key))) continue
-      const paths = ranked.map(
-        ({ path, isBest, inMultipath, reason }): PathView => ({
-          learnedFrom: path.source.id,
-          source: path.source.kind,
+    const rib = locRib.family(family)
+    for (const prefix of prefixNumbers(rib, key)) {
+      const paths = rib.explain(prefix).map(
+        ({ source, pathId, isBest, inMultipath, reason, attributes }): PathView => ({
+          learnedFrom: source.id,
+          source: source.kind,
+          ...(pathId === 0 ? {} : { pathId }),
           best: isBest,
           multipath: inMultipath,
           reason,
-          attributes: viewAttributes(path.attributes),
+          attributes: viewAttributes(attributes),
         }),
       )
-      yield { prefix: prefixText(candidate), family: familyName(family), paths }
+      if (paths.length > 0) yield { prefix: textOf(rib, prefix), family: familyName(family), paths }
     }
   }
 }
 
 function* adjRibInViews(
+  locRib: LocRib,
   peers: readonly Peer[],
   families: readonly Family[],
   key: PrefixKey | undefined,
 ): Generator<AdjRibInView> {
   for (const peer of peers) {
-    const { adjRibIn } = peer.routes
     for (const family of families) {
-      for (const candidate of key === undefined ? adjRibIn.keys(family) : [key]) {
-        const path = adjRibIn.get(candidate)
-        if (path === undefined || (key !== undefined && familyKeyDiffers(family, key))) continue
+      for (const path of pathsOf(locRib.family(family), peer.routes.adjRibIn[family], key)) {
         yield {
           peer: peer.config.address,
-          prefix: prefixText(candidate),
+          prefix: prefixText(path.key),
           family: familyName(family),
-          stale: adjRibIn.isStale(path),
+          ...(path.pathId === 0 ? {} : { pathId: path.pathId }),
+          stale: path.stale,
           received: viewAttributes(path.received),
           accepted: path.attributes === undefined ? undefined : viewAttributes(path.attributes),
           refused: path.refused,
@@ -141,28 +149,47 @@ function* adjRibInViews(
 }
 
 function* adjRibOutViews(
+  locRib: LocRib,
   peers: readonly Peer[],
   families: readonly Family[],
   key: PrefixKey | undefined,
 ): Generator<AdjRibOutView> {
   for (const peer of peers) {
     for (const family of families) {
-      const out = peer.routes.out(family)
-      for (const candidate of key === undefined ? out.keys() : [key]) {
-        if (key !== undefined && familyKeyDiffers(family, key)) continue
-        const sent = out.sent(candidate)
-        const notAnnounced = sent === undefined ? peer.routes.explainExport(candidate) : undefined
-        if (sent === undefined && notAnnounced === undefined) continue
-        yield {
-          peer: peer.config.address,
-          prefix: prefixText(candidate),
-          family: familyName(family),
-          attributes: sent === undefined ? undefined : viewAttributes(sent),
-          notAnnounced,
+      const membership = peer.routes.membership(family)
+      if (membership === undefined) continue
+      const rib = locRib.family(family)
+      for (const prefix of prefixNumbers(rib, key)) {
+        const sent = membership.group.sentTo(membership.member, prefix)
+        const about = { peer: peer.config.address, prefix: textOf(rib, prefix), family: familyName(family) }
+        for (const { pathId, block } of sent) {
+          const attributes = viewAttributes(decodeRouteAttributes(block, block.nextHop, membership.wire))
+          yield { ...about, ...(pathId === 0 ? {} : { pathId }), attributes, notAnnounced: undefined }
         }
+        if (sent.length > 0 || key === undefined) continue
+        const notAnnounced = peer.routes.explainExport(family, prefix)
+        if (notAnnounced !== undefined) yield { ...about, attributes: undefined, notAnnounced }
       }
     }
   }
 }
 
-const familyKeyDiffers = (family: Family, key: PrefixKey): boolean => (family === 4) !== (typeof key === 'number')
+const textOf = (rib: FamilyRib, prefix: number): string => prefixText(rib.prefixes.keyOf(prefix))
+
+/** The prefix that is asked for, or every number that may name one. */
+function* prefixNumbers(rib: FamilyRib, key: PrefixKey | undefined): Generator<number> {
+  if (key === undefined) {
+    for (let prefix = 1; prefix < rib.prefixes.end; prefix++) yield prefix
+  } else if (familyOfKey(key) === rib.family) {
+    const prefix = rib.prefixes.findKey(key)
+    if (prefix !== 0) yield prefix
+  }
+}
+
+function* pathsOf(rib: FamilyRib, table: AdjRibIn, key: PrefixKey | undefined): Generator<RibPath> {
+  if (key !== undefined) {
+    for (const prefix of prefixNumbers(rib, key)) yield* table.ofPrefix(prefix)
+    return
+  }
+  for (let path = table.first; path !== 0; path = rib.paths.nextOfPeer[path] as number) yield table.view(path)
+}

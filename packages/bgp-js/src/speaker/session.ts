@@ -3,6 +3,7 @@ import { backoffMs, jittered } from '../fsm/backoff.ts'
 import { keepaliveFor, type LocalEnd, type Negotiated, negotiate } from '../fsm/negotiation.ts'
 import { transition } from '../fsm/session-table.ts'
 import type { SessionAction, SessionEventName, SessionState, TimerName } from '../fsm/state.ts'
+import type { AttributeSet } from '../rib/attribute-store.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
 import { type BgpMessage, decodeMessage } from '../wire/message.ts'
 import { encodeKeepalive } from '../wire/messages/keepalive.ts'
@@ -10,7 +11,7 @@ import { encodeNotification, type NotificationMessage } from '../wire/messages/n
 import { encodeOpen, type OpenMessage } from '../wire/messages/open.ts'
 import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
-import { type RouteUpdate, resolveUpdate } from '../wire/resolve-update.ts'
+import { type AttributeCache, type RouteUpdate, resolveUpdate } from '../wire/resolve-update.ts'
 import type { Connection, ConnectionHandler, Initiator } from './connection.ts'
 import { LazyTimer } from './lazy-timer.ts'
 import type { MessageCounters } from './message-counters.ts'
@@ -25,7 +26,7 @@ export interface SessionEvent {
   /** In words, for logs and status. */
   readonly detail?: string
   readonly open?: OpenMessage
-  readonly update?: RouteUpdate
+  readonly update?: RouteUpdate<AttributeSet>
   readonly routeRefresh?: RouteRefreshMessage
   readonly received?: NotificationMessage
 }
@@ -44,9 +45,9 @@ export interface SessionHost {
   readonly isPassive: boolean
   /** Something keeps the peer down: a session that is Idle stays so. */
   readonly isHeld: boolean
-  readonly connectRetryMs: number
-  /** 0 for no DelayOpen. */
-  readonly delayOpenMs: number
+  readonly attributes: AttributeCache<AttributeSet>
+  /** In seconds; `delayOpen` 0 for none. */
+  readonly config: { readonly connectRetry: number; readonly delayOpen: number }
   localEnd(): LocalEnd
   dial(session: Session): void
   cancelDial(session: Session): void
@@ -58,7 +59,7 @@ export interface SessionHost {
   onInternalError(error: unknown): void
   onUp(session: Session): void
   onDown(session: Session, end: SessionEnd): void
-  onUpdate(session: Session, update: RouteUpdate): void
+  onUpdate(session: Session, update: RouteUpdate<AttributeSet>): void
   onRouteRefresh(session: Session, message: RouteRefreshMessage): void
   onWritable(session: Session): void
 }
@@ -159,9 +160,15 @@ export class Session implements ConnectionHandler {
   }
 
   /** Writes an encoded message of an Established session. */
-  send(message: Uint8Array, kind: 'update' | 'routeRefresh'): void {
+  send(message: Uint8Array, kind: 'routeRefresh'): void {
     this.#host.counters.out[kind]++
     this.#write(message)
+  }
+
+  /** Writes whole UPDATEs of an Established session. */
+  sendUpdates(octets: Uint8Array, messages: number): void {
+    this.#host.counters.out.update += messages
+    this.#write(octets)
   }
 
   /** Another keepalive time of our own; the hold time stays as agreed. */
@@ -220,7 +227,7 @@ export class Session implements ConnectionHandler {
           this.#state === 'Established' && this.#negotiated !== undefined
             ? {
                 type: 'UpdateMsg',
-                update: resolveUpdate(message, this.#negotiated.wire, this.#negotiated.families),
+                update: resolveUpdate(message, this.#negotiated.wire, this.#negotiated.families, this.#host.attributes),
               }
             : { type: 'UpdateMsg' },
         )
@@ -264,7 +271,7 @@ export class Session implements ConnectionHandler {
 
   #run(event: SessionEvent): void {
     const row = transition(this.#state, event.type, {
-      delayOpen: this.#host.delayOpenMs > 0,
+      delayOpen: this.#host.config.delayOpen > 0,
       delayOpenTimerRuns: this.#timers.delayOpen.isRunning,
     })
     if (row === undefined) return
@@ -326,14 +333,15 @@ export class Session implements ConnectionHandler {
   }
 
   #startTimer(timer: TimerName): void {
-    const { clock, failures, connectRetryMs, delayOpenMs } = this.#host
+    const { clock, failures, config } = this.#host
+    const connectRetryMs = config.connectRetry * 1000
     const delays: Record<TimerName, () => number> = {
       connectRetry: () =>
         this.#state === 'Connect'
           ? connectRetryMs
           : backoffMs(failures, { firstMs: FIRST_RETRY_MS, capMs: connectRetryMs }, clock.random()),
       idleHold: () => backoffMs(failures, IDLE_HOLD, clock.random()),
-      delayOpen: () => delayOpenMs,
+      delayOpen: () => config.delayOpen * 1000,
       hold: () => this.#holdMs(),
       keepalive: () => jittered((this.#negotiated?.keepaliveSeconds ?? 0) * 1000, clock.random()),
     }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Family } from '@margay/net'
 import { BgpError } from '../errors.ts'
-import { AttributeInterner } from '../rib/attribute-interner.ts'
+import { canonicalAddress } from '../peer-address.ts'
 import type { DecisionRules } from '../rib/decision.ts'
 import { LocRib } from '../rib/loc-rib.ts'
 import { LocRibSubscription } from '../rib/loc-rib-subscription.ts'
@@ -9,21 +9,24 @@ import type { OriginateAttributes } from '../rib/route-attributes.ts'
 import { FAMILIES } from '../wire/address-family.ts'
 import { shutdownData } from '../wire/messages/notification.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
-import type { PrefixKey } from '../wire/prefix-key.ts'
+import { prefixText } from '../wire/prefix-key.ts'
 import { refuse } from './accept-guard.ts'
+import { BfdWatch } from './bfd-watch.ts'
 import type { PeerConfig, ResolvedPeer, ResolvedSpeaker, SpeakerConfig } from './config.ts'
 import { type Connection, plainAddress } from './connection.ts'
 import type { SpeakerContext, SpeakerEvent } from './context.ts'
 import { Dialer } from './dialer.ts'
 import { DynamicNeighbors } from './dynamic-neighbors.ts'
 import { Listener } from './listener.ts'
+import { OriginValidation } from './origin-validation.ts'
 import { type OriginatedRoute, OriginatedRoutes } from './originated-routes.ts'
 import { Peer } from './peer.ts'
-import { canonicalAddress } from './peer-address.ts'
+import type { PeerObserver } from './peer-observer.ts'
 import { type Log, type SocketOptions, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
 import { RestartDeferral } from './restart-deferral.ts'
 import { type RoutesQuery, type RoutesView, viewRoutes } from './routes-view.ts'
 import { type PeerStatus, peerStatus } from './status.ts'
+import { UpdateGroups } from './update-groups.ts'
 import { parsePeerConfig, parseSpeakerConfig } from './validate-config.ts'
 import { WorkLoop } from './work-loop.ts'
 
@@ -35,7 +38,7 @@ export interface StopOptions {
   readonly text?: string
 }
 
-const RECONSIDER_SLICE = 500
+const WALK_SLICE = 500
 /** Strangers are counted and named in the log at most this often. */
 const STRANGER_LOG_MS = 10_000
 
@@ -58,18 +61,23 @@ export class Speaker {
   /** Families whose first selection after a restart is under way. */
   readonly #selecting = new Set<Family>()
   #running = false
+  readonly #observers: PeerObserver[] = []
+  readonly #validation: OriginValidation | undefined
   #drained = false
   #strangers = 0
   #strangersLoggedAt = Number.NEGATIVE_INFINITY
 
   /** @throws {BgpConfigError} naming every bad field */
   constructor(config: SpeakerConfig, ports: SpeakerPorts = {}) {
-    this.#config = parseSpeakerConfig(config, { hasSocketOptions: ports.socketOptions !== undefined })
+    this.#config = parseSpeakerConfig(config, offers(ports))
     this.#ports = ports
     this.#log = ports.log ?? silentLog
-    this.#locRib = new LocRib(this.#decisionRules(), (key) => this.#bestChanged(key))
+    this.#locRib = new LocRib(this.#decisionRules(), {
+      prefixChanged: (family, prefix, bestChanged) => this.#prefixChanged(family, prefix, bestChanged),
+    })
+    this.#validation = this.#newValidation()
     this.#context = this.#newContext()
-    this.#originated = new OriginatedRoutes(this.#locRib, this.#context.interner, this.#config)
+    this.#originated = new OriginatedRoutes(this.#locRib, this.#config)
     this.#dynamic = new DynamicNeighbors(this.#config.dynamicNeighbors)
     for (const peer of this.#config.neighbors) this.#newPeer(peer)
     for (const prefix of this.#config.networks) this.#originated.originate({ prefix })
@@ -108,6 +116,7 @@ export class Speaker {
       throw error
     }
     this.#running = true
+    this.#validation?.start()
     for (const peer of this.#peers.values()) this.#startPeer(peer)
     return bound
   }
@@ -129,6 +138,8 @@ export class Speaker {
       else peer.stop(notification)
       peer.routes.stale.close()
     }
+    for (const observer of this.#observers) observer.close?.()
+    this.#validation?.stop()
     for (const subscription of this.#subscriptions) subscription.close()
     await Promise.all(this.#listeners.splice(0).map(async (listener) => listener.close()))
     await Promise.all([...this.#connections].map(async (connection) => connection.closed))
@@ -224,8 +235,7 @@ export class Speaker {
     const rib = this.#locRib
     const subscription = new LocRibSubscription(
       {
-        get: (key) => rib.get(key),
-        keys: (family) => rib.keys(family),
+        family: (family) => rib.family(family),
         isSettled: () => FAMILIES.every((family) => this.#isSettled(family)),
       },
       (closed) => this.#subscriptions.delete(closed),
@@ -256,17 +266,44 @@ export class Speaker {
     for (const family of FAMILIES) this.#reconsider(family, () => undefined)
   }
 
+  #newValidation(): OriginValidation | undefined {
+    const { rpki, asn } = this.#config
+    if (rpki === undefined) return undefined
+    const clock = this.#ports.clock ?? systemClock
+    return new OriginValidation(rpki, { asn, clock, log: this.#log }, (isAffected) => this.#revalidate(isAffected))
+  }
+
+  #revalidate(isAffected: (prefix: string) => boolean): void {
+    for (const peer of this.#peers.values()) peer.routes.revalidate(isAffected)
+    for (const family of FAMILIES) {
+      const { prefixes } = this.#locRib.family(family)
+      this.#walk(family, (prefix) => {
+        if (!isAffected(prefixText(prefixes.keyOf(prefix)))) return
+        this.#context.updateGroups[family].prefixChanged(prefix, true)
+      })
+    }
+  }
+
   #newContext(): SpeakerContext {
     const clock = this.#ports.clock ?? systemClock
+    const work = new WorkLoop((error) => this.#log.error({ error }, 'a task failed'))
+    const groups = (family: Family): UpdateGroups => new UpdateGroups(this.#locRib.family(family), work, clock)
+    let identities = 0
+    const { bfdSockets } = this.#ports
+    this.#observers.push(...(bfdSockets === undefined ? [] : [new BfdWatch(bfdSockets, this.#log)]))
+    const validation = this.#validation
     return {
+      observers: this.#observers,
+      validate: validation === undefined ? undefined : (prefix, route) => validation.validate(prefix, route),
       config: this.#config,
       clock,
       log: this.#log,
       locRib: this.#locRib,
-      interner: new AttributeInterner(),
       dialer: new Dialer(this.#ports.socketOptions),
       restart: new RestartDeferral(clock, (family) => this.#endDeferral(family)),
-      work: new WorkLoop((error) => this.#log.error({ error }, 'a task failed')),
+      work,
+      updateGroups: { 4: groups(4), 6: groups(6) },
+      newIdentity: () => `#${++identities}`,
       isSettled: (family) => this.#isSettled(family),
       emit: (event) => {
         for (const listener of this.#eventListeners) listener(event)
@@ -293,7 +330,7 @@ export class Speaker {
   }
 
   #beginRestart(): void {
-    for (const family of FAMILIES) this.#locRib.defer(family)
+    for (const family of FAMILIES) this.#locRib.family(family).defer()
     const expected = [...this.#peers.values()].filter((peer) => !peer.config.adminDown && peer.config.gracefulRestart)
     const { restartTimeSeconds } = this.#config.gracefulRestart
     this.#context.restart.begin(
@@ -307,39 +344,43 @@ export class Speaker {
 
   /** Everybody we wait for has spoken: chooses among what was gathered, then announces it. */
   #endDeferral(family: Family): void {
-    this.#locRib.undefer(family)
+    this.#locRib.family(family).undefer()
     this.#selecting.add(family)
     this.#reconsider(family, () => {
       this.#selecting.delete(family)
       for (const peer of this.#peers.values()) peer.startSending(family)
-      for (const subscription of this.#subscriptions) subscription.notify()
+      for (const subscription of this.#subscriptions) subscription.settled()
     })
   }
 
   #isSettled(family: Family): boolean {
-    return !this.#selecting.has(family) && !this.#locRib.isDeferred(family)
+    return !this.#selecting.has(family) && !this.#locRib.family(family).isDeferred
   }
 
   #reconsider(family: Family, onDone: () => void): void {
-    const keys = this.#locRib.keys(family)
+    const rib = this.#locRib.family(family)
+    this.#walk(family, (prefix) => rib.reconsider(prefix), onDone)
+  }
+
+  /** Visits every prefix that has paths, in slices. */
+  #walk(family: Family, visit: (prefix: number) => void, onDone: () => void = () => undefined): void {
+    const rib = this.#locRib.family(family)
+    let next = 1
     this.#context.work.schedule({
       run: () => {
-        for (let count = 0; count < RECONSIDER_SLICE; count++) {
-          const next = keys.next()
-          if (next.done === true) {
-            onDone()
-            return false
-          }
-          this.#locRib.reconsider(next.value)
-        }
-        return true
+        const end = Math.min(next + WALK_SLICE, rib.prefixes.end)
+        for (; next < end; next++) if (rib.firstPath(next) !== 0) visit(next)
+        if (next < rib.prefixes.end) return true
+        onDone()
+        return false
       },
     })
   }
 
-  #bestChanged(key: PrefixKey): void {
-    for (const peer of this.#peers.values()) peer.routes.bestChanged(key)
-    for (const subscription of this.#subscriptions) subscription.notify(key)
+  #prefixChanged(family: Family, prefix: number, bestChanged: boolean): void {
+    this.#context.updateGroups[family].prefixChanged(prefix, bestChanged)
+    if (!bestChanged) return
+    for (const subscription of this.#subscriptions) subscription.changed(family, prefix)
   }
 
   #peer(address: string): Peer {
@@ -403,11 +444,26 @@ export class Speaker {
     }
   }
 
+  /** The lowest TTL is each connection's own. @returns false when the port refused, and the connection is closed */
+  #applyToAccepted(socket: Socket, peer: Peer): boolean {
+    const options = peer.socketOptions()
+    const { fd } = (socket as Socket & { _handle?: { fd?: number } | null })._handle ?? {}
+    if (options === undefined || fd === undefined) return true
+    try {
+      this.#ports.socketOptions?.apply(fd, options)
+      return true
+    } catch (error) {
+      this.#log.error({ peer: peer.config.address, error: String(error) }, 'socket options of a connection refused')
+      refuse(socket)
+      return false
+    }
+  }
+
   #accept(socket: Socket): void {
     const address = canonicalAddress(plainAddress(socket.remoteAddress ?? ''))
     const peer = address === undefined || !this.#running ? undefined : this.#peerAt(address)
     if (peer !== undefined) {
-      peer.accept(socket)
+      if (this.#applyToAccepted(socket, peer)) peer.accept(socket)
       return
     }
     refuse(socket)
@@ -435,10 +491,14 @@ export class Speaker {
   }
 
   #parsePeer(config: PeerConfig): ResolvedPeer {
-    const hasSocketOptions = this.#ports.socketOptions !== undefined
-    return parsePeerConfig(config, { hasSocketOptions, speaker: this.#config })
+    return parsePeerConfig(config, { ...offers(this.#ports), speaker: this.#config })
   }
 }
+
+const offers = (ports: SpeakerPorts): { hasSocketOptions: boolean; hasBfdSockets: boolean } => ({
+  hasSocketOptions: ports.socketOptions !== undefined,
+  hasBfdSockets: ports.bfdSockets !== undefined,
+})
 
 /**
  * Makes a speaker; `start()` sets it going.

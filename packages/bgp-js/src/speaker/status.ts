@@ -92,8 +92,7 @@ export function peerStatus(peer: Peer, localAsn: number, now: Date): PeerStatus 
 }
 
 function prefixCounts(peer: Peer, family: Family): PrefixCounts {
-  const out = peer.routes.out(family)
-  return { ...peer.routes.adjRibIn.counts(family), advertised: out.advertised, pending: out.pending }
+  return { ...peer.routes.adjRibIn[family].counts, ...peer.routes.counts(family) }
 }
 
 function timers(peer: Peer): PeerStatus['timers'] {

@@ -10,9 +10,9 @@ export interface WireSession {
   readonly fourOctetAs: boolean
   /** iBGP. */
   readonly internal: boolean
-  /** Families whose NLRI carry path identifiers, by direction from our end (RFC 7911). */
+  /** Families whose prefixes carry path identifiers (RFC 7911 §4), by direction. */
   readonly addPath?: { readonly send: readonly Family[]; readonly receive: readonly Family[] }
-  /** IPv4 unicast may come with an IPv6 next hop (RFC 8950). */
+  /** IPv4 prefixes may have an IPv6 next hop (RFC 8950). */
   readonly extendedNextHop?: boolean
 }
 
@@ -49,4 +49,12 @@ export function itemCount(reader: ByteReader, size: number): number {
   const count = reader.remaining / size
   if (count === 0 || !Number.isInteger(count)) throw badAttribute(`length ${reader.remaining} is not n × ${size}`)
   return count
+}
+
+/** An array of exactly `count` items: one that grows by `push` would keep room for more, in every route. */
+export function readItems<T>(count: number, read: () => T): T[] {
+  // oxlint-disable-next-line unicorn/no-new-array -- the length is what matters
+  const items = new Array<T>(count)
+  for (let index = 0; index < count; index++) items[index] = read()
+  return items
 }

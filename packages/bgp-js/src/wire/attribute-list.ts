@@ -44,17 +44,17 @@ export function decodeAttributeList(reader: ByteReader, session: WireSession): A
     problems: [],
     isEmpty: reader.remaining === 0,
   }
-  const seen = new Set<number>()
+  const seen: number[] = []
   while (reader.remaining > 0) {
     const raw = readRaw(reader, list)
     if (raw === undefined) break
-    if (seen.has(raw.code)) {
+    if (seen.includes(raw.code)) {
       // RFC 7606 §3 g: a second MP attribute is fatal; of any other attribute the first one counts.
       if (MP_CODES.includes(raw.code)) list.problems.push(problem(raw, 'repeated', 'session-reset', LIST_ERROR))
       else list.problems.push(problem(raw, 'repeated', 'attribute-discard', LIST_ERROR))
       continue
     }
-    seen.add(raw.code)
+    seen.push(raw.code)
     const codec = attributeByCode(raw.code)
     if (codec === undefined) readUnknown(raw, list)
     else readKnown(raw, codec, session, list)
@@ -95,8 +95,10 @@ function readKnown(raw: RawAttribute, codec: AttributeCodec, session: WireSessio
   }
   try {
     const value = codec.decode(raw.value, session)
-    if (raw.value.remaining > 0) throw new BgpMessageError(`${raw.value.remaining} octets too many`, OVERRUN)
-    Object.assign(list.attributes, { [codec.field]: value })
+    if (raw.value.remaining > 0)
+      throw new BgpMessageError(`${raw.value.remaining} octets too many`, OVERRUN)
+      // The codec's own field: the registry has forgotten which type goes with which.
+    ;(list.attributes as Record<string, unknown>)[codec.field] = value
     if ((raw.flags & Flag.Partial) !== 0 && (raw.flags & Flag.Transitive) !== 0) list.partialCodes.push(raw.code)
   } catch (error) {
     if (!(error instanceof BgpMessageError)) throw error

@@ -44,6 +44,36 @@ export class ByteWriter {
     this.#bytes[at + width - 1] = length
   }
 
+  /**
+   * Writes what `body` appends behind its length, in one octet, or in two with the Extended Length bit set in the flags
+   * at `flagsAt` where it takes more (RFC 4271 §4.3).
+   */
+  attributeLength(flagsAt: number, body: (writer: ByteWriter) => void): void {
+    const at = this.#length
+    this.u8(0)
+    body(this)
+    const length = this.#length - at - 1
+    if (length <= 255) {
+      this.#bytes[at] = length
+      return
+    }
+    this.u8(0)
+    this.#bytes.copyWithin(at + 2, at + 1, this.#length - 1)
+    this.#bytes[flagsAt] = (this.#bytes[flagsAt] as number) | 0x10
+    this.#bytes[at] = length >>> 8
+    this.#bytes[at + 1] = length
+  }
+
+  /** Forgets what was written. */
+  clear(): void {
+    this.#length = 0
+  }
+
+  /** What was written; a view. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
   /** A copy of what was written. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length)

@@ -1,5 +1,5 @@
 import type { Family } from '@margay/net'
-import type { PrefixKey } from './prefix-key.ts'
+import type { NlriBlock } from './nlri.ts'
 
 export const Origin = { Igp: 0, Egp: 1, Incomplete: 2 } as const
 export type Origin = (typeof Origin)[keyof typeof Origin]
@@ -51,7 +51,11 @@ export interface PathAttributes {
   readonly extendedCommunities?: readonly string[]
   readonly originatorId?: string
   readonly clusterList?: readonly string[]
+  /** AS that a route may only go down from (OTC, RFC 9234 §5). */
+  readonly onlyToCustomer?: number
   readonly opaque?: readonly OpaqueAttribute[]
+  /** Marks that policies set and match; they never leave this speaker. */
+  readonly tags?: readonly string[]
   /** Codes of known attributes that came with the Partial bit: once set it stays set (RFC 4271 §4.3). */
   readonly partialCodes?: readonly number[]
 }
@@ -60,13 +64,13 @@ export interface PathAttributes {
 export interface ReachablePrefixes {
   readonly family: Family
   readonly nextHop: NextHop
-  readonly keys: readonly PrefixKey[]
+  readonly nlri: NlriBlock
 }
 
 /** Prefixes of one family that an UPDATE withdraws. */
 export interface UnreachablePrefixes {
   readonly family: Family
-  readonly keys: readonly PrefixKey[]
+  readonly nlri: NlriBlock
 }
 
 /** What the attribute codecs read out of one UPDATE: each field by the codec that owns it. */
@@ -87,6 +91,7 @@ export interface DecodedAttributes {
   as4Path?: AsPathSegment[]
   as4Aggregator?: Aggregator
   largeCommunities?: LargeCommunity[]
+  onlyToCustomer?: number
 }
 
 /** AS_TRANS: stands for a four-octet AS number where two octets are all there is (RFC 6793 §9). */
@@ -94,8 +99,11 @@ export const AS_TRANS = 23456
 
 export const WellKnownCommunity = {
   GracefulShutdown: 0xffff0000,
+  LlgrStale: 0xffff0006,
+  NoLlgr: 0xffff0007,
   Blackhole: 0xffff029a,
   NoExport: 0xffffff01,
   NoAdvertise: 0xffffff02,
   NoExportSubconfed: 0xffffff03,
+  NoPeer: 0xffffff04,
 } as const

@@ -1,22 +1,23 @@
 import type { Family } from '@margay/net'
-import { BgpMessageError } from '../errors.ts'
-import type { WireSession } from './attribute-codec.ts'
-import type { AttributeProblem } from './attribute-list.ts'
+import { BgpMessageError, type NotificationFields } from '../errors.ts'
+import { mergeFourOctet } from './as4-path.ts'
+import { Flag, type WireSession } from './attribute-codec.ts'
+import { type EncodedAttributes, octetText } from './attribute-encoder.ts'
+import { type AttributeList, type AttributeProblem, decodeAttributeList } from './attribute-list.ts'
+import { ByteReader } from './byte-reader.ts'
 import type { UpdateMessage } from './messages/update.ts'
-import {
-  AS_TRANS,
-  type AsPathSegment,
-  type DecodedAttributes,
-  type NextHop,
-  type PathAttributes,
-  type ReachablePrefixes,
-  type UnreachablePrefixes,
+import type { NlriBlock } from './nlri.ts'
+import type {
+  DecodedAttributes,
+  NextHop,
+  PathAttributes,
+  ReachablePrefixes,
+  UnreachablePrefixes,
 } from './path-attributes.ts'
-import type { PrefixKey } from './prefix-key.ts'
 
-/** What an UPDATE says about routes. */
-export interface RouteUpdate {
-  readonly announced: readonly AnnouncedRoutes[]
+/** What an UPDATE says about routes. `T` is what the cache makes of attributes. */
+export interface RouteUpdate<T = PathAttributes> {
+  readonly announced: readonly AnnouncedRoutes<T>[]
   /** Explicit withdrawals, and announcements that RFC 7606 turns into such. */
   readonly withdrawn: readonly UnreachablePrefixes[]
   readonly endOfRib: Family | undefined
@@ -24,22 +25,93 @@ export interface RouteUpdate {
   readonly problems: readonly AttributeProblem[]
 }
 
-interface AnnouncedRoutes {
+interface AnnouncedRoutes<T> {
   readonly family: Family
-  readonly attributes: PathAttributes
-  readonly keys: readonly PrefixKey[]
+  readonly attributes: T
+  readonly nlri: NlriBlock
 }
+
+/** Remembers attributes by the octets that they came in, so that the same octets are decoded once. */
+export interface AttributeCache<T> {
+  find(domain: CacheDomain, octets: string): T | undefined
+  /** @param octets undefined for attributes that came damaged: they are not found again by what they came in */
+  add(attributes: PathAttributes, domain: CacheDomain, octets: string | undefined): T
+}
+
+/** Remembers nothing. */
+export const NO_CACHE: AttributeCache<PathAttributes> = { find: () => undefined, add: (attributes) => attributes }
+
+const LIST_ERROR: NotificationFields = { code: 3, subcode: 1 }
+const NO_PROBLEMS: readonly AttributeProblem[] = []
+const MP_REACH_NLRI = 14
+const MP_UNREACH_NLRI = 15
 
 /**
  * Draws the meaning out of an UPDATE (RFC 4271 §6.3, RFC 7606 §3, RFC 6793 §4.2.3).
  * @param families those agreed for the session; NLRI of others is ignored
  * @throws {BgpMessageError} where RFC 7606 leaves nothing but a session reset
  */
-export function resolveUpdate(update: UpdateMessage, session: WireSession, families: readonly Family[]): RouteUpdate {
-  const { attributes } = update.list
-  const problems = [...update.list.problems, ...missingAttributes(update)]
-  const reach = reachable(update)
-  const unreach = unreachable(update)
+export function resolveUpdate<T>(
+  update: UpdateMessage,
+  session: WireSession,
+  families: readonly Family[],
+  cache: AttributeCache<T>,
+): RouteUpdate<T> {
+  const isPlain = update.nlri.count > 0 && !hasMpAttribute(update.attributes)
+  const octets = isPlain ? octetText(update.attributes) : undefined
+  const known = octets === undefined || !families.includes(4) ? undefined : cache.find(cacheDomain(session), octets)
+  if (known === undefined) return resolveSlowly(update, session, families, cache, octets)
+  return {
+    announced: [{ family: 4, attributes: known, nlri: update.nlri }],
+    withdrawn: update.withdrawn.count === 0 ? [] : [{ family: 4, nlri: update.withdrawn }],
+    endOfRib: undefined,
+    problems: NO_PROBLEMS,
+  }
+}
+
+/** What the octets mean depends on the session that they came over. */
+export type CacheDomain = 'i4' | 'i2' | 'e4' | 'e2'
+
+function cacheDomain(session: WireSession): CacheDomain {
+  if (session.internal) return session.fourOctetAs ? 'i4' : 'i2'
+  return session.fourOctetAs ? 'e4' : 'e2'
+}
+
+/** Where the attributes of a list begin and end; stops where the list breaks. */
+function* attributeBounds(octets: Uint8Array): Generator<readonly [code: number, start: number, end: number]> {
+  for (let at = 0; at + 3 <= octets.length; ) {
+    const start = at
+    const code = octets[at + 1] as number
+    at = attributeEnd(octets, at)
+    yield [code, start, at]
+  }
+}
+
+function attributeEnd(octets: Uint8Array, at: number): number {
+  const length = octets[at + 2] as number
+  const isExtended = ((octets[at] as number) & Flag.ExtendedLength) !== 0
+  return isExtended ? at + 4 + ((length << 8) | (octets[at + 3] as number)) : at + 3 + length
+}
+
+function hasMpAttribute(octets: Uint8Array): boolean {
+  for (let at = 0; at + 3 <= octets.length; at = attributeEnd(octets, at)) {
+    const code = octets[at + 1] as number
+    if (code === MP_REACH_NLRI || code === MP_UNREACH_NLRI) return true
+  }
+  return false
+}
+
+function resolveSlowly<T>(
+  update: UpdateMessage,
+  session: WireSession,
+  families: readonly Family[],
+  cache: AttributeCache<T>,
+  octets: string | undefined,
+): RouteUpdate<T> {
+  const list = decodeAttributeList(new ByteReader(update.attributes, LIST_ERROR), session)
+  const reach = reachable(update, list)
+  const unreach = unreachable(update, list)
+  const problems = [...list.problems, ...missingAttributes(update, list)]
   const fatal = problems.find((problem) => problem.severity === 'session-reset')
   const withdraws = problems.find((problem) => problem.severity === 'treat-as-withdraw')
   if (fatal !== undefined) throw new BgpMessageError(fatal.message, fatal.notification)
@@ -51,44 +123,53 @@ export function resolveUpdate(update: UpdateMessage, session: WireSession, famil
   if (withdraws !== undefined) {
     return { announced: [], withdrawn: [...unreach, ...reach].filter(carried), endOfRib: undefined, problems }
   }
-  const announced = reach.filter(carried).map(
-    (item): AnnouncedRoutes => ({
-      family: item.family,
-      attributes: pathAttributes(update, item.nextHop, session),
-      keys: item.keys,
-    }),
-  )
-  return { announced, withdrawn: unreach.filter(carried), endOfRib: endOfRib(update, attributes), problems }
+  const announced = reach.filter(carried).map((item): AnnouncedRoutes<T> => {
+    const domain = cacheDomain(session)
+    const key = problems.length > 0 ? undefined : (octets ?? mpCacheKey(update, item))
+    const known = key === undefined ? undefined : cache.find(domain, key)
+    const attributes = known ?? cache.add(pathAttributes(list, item.nextHop, session), domain, key)
+    return { family: item.family, attributes, nlri: item.nlri }
+  })
+  return { announced, withdrawn: unreach.filter(carried), endOfRib: endOfRib(update, list), problems }
 }
 
-function reachable(update: UpdateMessage): ReachablePrefixes[] {
-  const { nextHop, mpReach } = update.list.attributes
+/** The next hop and the octets of all attributes but the multiprotocol ones: what routes of a family share. */
+function mpCacheKey({ attributes }: UpdateMessage, { nextHop }: ReachablePrefixes): string {
+  let key = `mp ${nextHop.address} ${nextHop.linkLocal ?? ''} `
+  for (const [code, start, end] of attributeBounds(attributes)) {
+    if (code !== MP_REACH_NLRI && code !== MP_UNREACH_NLRI) key += octetText(attributes.subarray(start, end))
+  }
+  return key
+}
+
+function reachable(update: UpdateMessage, list: AttributeList): ReachablePrefixes[] {
+  const { nextHop, mpReach } = list.attributes
   const found: ReachablePrefixes[] = []
   // 0.0.0.0 stands for a NEXT_HOP that is missing or malformed: then the prefixes are only ever withdrawn.
-  if (update.nlri.length > 0) {
-    found.push({ family: 4, nextHop: { address: nextHop ?? '0.0.0.0' }, keys: update.nlri })
+  if (update.nlri.count > 0) {
+    found.push({ family: 4, nextHop: { address: nextHop ?? '0.0.0.0' }, nlri: update.nlri })
   }
-  if (mpReach !== undefined && mpReach !== 'unsupported' && mpReach.keys.length > 0) found.push(mpReach)
+  if (mpReach !== undefined && mpReach !== 'unsupported' && mpReach.nlri.count > 0) found.push(mpReach)
   return found
 }
 
-function unreachable(update: UpdateMessage): UnreachablePrefixes[] {
-  const { mpUnreach } = update.list.attributes
+function unreachable(update: UpdateMessage, list: AttributeList): UnreachablePrefixes[] {
+  const { mpUnreach } = list.attributes
   const found: UnreachablePrefixes[] = []
-  if (update.withdrawn.length > 0) found.push({ family: 4, keys: update.withdrawn })
-  if (mpUnreach !== undefined && mpUnreach !== 'unsupported' && mpUnreach.keys.length > 0) found.push(mpUnreach)
+  if (update.withdrawn.count > 0) found.push({ family: 4, nlri: update.withdrawn })
+  if (mpUnreach !== undefined && mpUnreach !== 'unsupported' && mpUnreach.nlri.count > 0) found.push(mpUnreach)
   return found
 }
 
 /** Mandatory attributes that are absent (RFC 4271 §6.3); RFC 7606 §3 d makes it treat-as-withdraw. */
-function missingAttributes(update: UpdateMessage): AttributeProblem[] {
-  const { attributes, problems } = update.list
-  if (update.nlri.length === 0 && attributes.mpReach === undefined) return []
+function missingAttributes(update: UpdateMessage, list: AttributeList): AttributeProblem[] {
+  const { attributes, problems } = list
+  if (update.nlri.count === 0 && attributes.mpReach === undefined) return []
   const mandatory: [number, keyof DecodedAttributes][] = [
     [1, 'origin'],
     [2, 'asPath'],
   ]
-  if (update.nlri.length > 0) mandatory.push([3, 'nextHop'])
+  if (update.nlri.count > 0) mandatory.push([3, 'nextHop'])
   return mandatory
     .filter(([code, field]) => attributes[field] === undefined && !problems.some((known) => known.code === code))
     .map(([code, field]) => ({
@@ -100,89 +181,43 @@ function missingAttributes(update: UpdateMessage): AttributeProblem[] {
 }
 
 /** RFC 4724 §2: an UPDATE with nothing in it, or with nothing but an empty MP_UNREACH_NLRI. */
-function endOfRib(update: UpdateMessage, attributes: DecodedAttributes): Family | undefined {
-  if (update.nlri.length > 0 || update.withdrawn.length > 0 || update.list.problems.length > 0) return undefined
-  if (update.list.opaque.length > 0) return undefined
-  const fields = Object.keys(attributes)
-  if (fields.length === 0) return update.list.isEmpty ? 4 : undefined
-  const { mpUnreach } = attributes
+function endOfRib(update: UpdateMessage, list: AttributeList): Family | undefined {
+  if (update.nlri.count > 0 || update.withdrawn.count > 0 || list.problems.length > 0) return undefined
+  if (list.opaque.length > 0) return undefined
+  const fields = Object.keys(list.attributes)
+  if (fields.length === 0) return list.isEmpty ? 4 : undefined
+  const { mpUnreach } = list.attributes
   if (fields.length > 1 || mpUnreach === undefined || mpUnreach === 'unsupported') return undefined
-  return mpUnreach.keys.length === 0 ? mpUnreach.family : undefined
+  return mpUnreach.nlri.count === 0 ? mpUnreach.family : undefined
 }
 
-function pathAttributes(update: UpdateMessage, nextHop: NextHop, session: WireSession): PathAttributes {
-  const { opaque, partialCodes } = update.list
-  const { mpReach: _, mpUnreach: __, as4Path, as4Aggregator, nextHop: ___, ...known } = update.list.attributes
+/** Reads back what `encodeRouteAttributes` made for a session. */
+export function decodeRouteAttributes(
+  encoded: EncodedAttributes,
+  nextHop: string,
+  session: WireSession,
+): PathAttributes {
+  const octets = Buffer.from(encoded.block, 'latin1')
+  const list = decodeAttributeList(new ByteReader(octets, LIST_ERROR), { ...session, internal: true })
+  return pathAttributes(list, { address: nextHop }, session)
+}
+
+function pathAttributes(list: AttributeList, nextHop: NextHop, session: WireSession): PathAttributes {
+  const { opaque, partialCodes } = list
+  const { mpReach: _, mpUnreach: __, as4Path, as4Aggregator, nextHop: ___, ...known } = list.attributes
   const { origin, asPath } = known
   if (origin === undefined || asPath === undefined) {
     throw new BgpMessageError('mandatory attribute missing', { code: 3, subcode: 3 })
   }
-  const merged = session.fourOctetAs ? {} : mergeFourOctet(asPath, known.aggregator, as4Path, as4Aggregator)
-  return {
-    ...known,
-    origin,
-    asPath,
-    ...merged,
-    nextHop: nextHop.address,
-    ...(nextHop.linkLocal === undefined ? {} : { nextHopLinkLocal: nextHop.linkLocal }),
-    ...(opaque.length === 0 ? {} : { opaque }),
-    ...(partialCodes.length === 0 ? {} : { partialCodes }),
-  }
+  const merged = session.fourOctetAs ? undefined : mergeFourOctet(asPath, known.aggregator, as4Path, as4Aggregator)
+  // RFC 2545 §3 wants a global address; those who have none write zeros before the link-local one.
+  const address = nextHop.address === '::' ? (nextHop.linkLocal ?? '::') : nextHop.address
+  const result: Mutable<PathAttributes> = { ...known, origin, asPath, nextHop: address }
+  if (merged !== undefined) Object.assign(result, merged)
+  if (nextHop.linkLocal !== undefined) result.nextHopLinkLocal = nextHop.linkLocal
+  if (opaque.length > 0) result.opaque = opaque
+  if (partialCodes.length > 0) result.partialCodes = partialCodes
+  return result
 }
 
-/** RFC 6793 §4.2.3: puts the four-octet numbers back that a two-octet speaker could not carry. */
-function mergeFourOctet(
-  asPath: readonly AsPathSegment[],
-  aggregator: PathAttributes['aggregator'],
-  as4Path: readonly AsPathSegment[] | undefined,
-  as4Aggregator: PathAttributes['aggregator'],
-): Partial<PathAttributes> {
-  // An AGGREGATOR that is not AS_TRANS is newer than the AS4 attributes: a two-octet speaker aggregated again.
-  if (aggregator !== undefined && aggregator.asn !== AS_TRANS && as4Aggregator !== undefined) return {}
-  const merged: { aggregator?: NonNullable<typeof aggregator>; asPath?: AsPathSegment[] } = {}
-  if (aggregator !== undefined && as4Aggregator !== undefined) merged.aggregator = as4Aggregator
-  if (as4Path !== undefined) {
-    const leading = pathLength(asPath) - pathLength(as4Path)
-    if (leading >= 0) merged.asPath = joinPaths(takeHops(asPath, leading), as4Path)
-  }
-  return merged
-}
-
-/** AS_PATH length as the decision process counts it: a set is one hop, confederation segments none (RFC 5065 §5.3). */
-export function pathLength(segments: readonly AsPathSegment[]): number {
-  let length = 0
-  for (const segment of segments) {
-    if (segment.type === 'sequence') length += segment.asns.length
-    else if (segment.type === 'set') length += 1
-  }
-  return length
-}
-
-/** The leading segments that make up `hops` hops. */
-function takeHops(segments: readonly AsPathSegment[], hops: number): AsPathSegment[] {
-  const taken: AsPathSegment[] = []
-  let left = hops
-  for (const segment of segments) {
-    if (segment.type.startsWith('confed')) {
-      taken.push(segment)
-      continue
-    }
-    if (left <= 0) break
-    if (segment.type === 'set') {
-      taken.push(segment)
-      left -= 1
-    } else {
-      const asns = segment.asns.slice(0, left)
-      taken.push({ type: 'sequence', asns })
-      left -= asns.length
-    }
-  }
-  return taken
-}
-
-function joinPaths(head: readonly AsPathSegment[], tail: readonly AsPathSegment[]): AsPathSegment[] {
-  const last = head.at(-1)
-  const first = tail[0]
-  if (last?.type !== 'sequence' || first?.type !== 'sequence') return [...head, ...tail]
-  return [...head.slice(0, -1), { type: 'sequence', asns: [...last.asns, ...first.asns] }, ...tail.slice(1)]
-}
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }

@@ -49,6 +49,13 @@ export class Bird extends DaemonProcess {
     return this.ask('birdc', ['-s', this.#socket, command])
   }
 
+  #protection(): string {
+    const { password, ttlSecurityHops, ourAddress } = this.setup
+    const key = password === undefined ? '' : ` password "${password}";`
+    const distance = ourAddress === undefined ? '' : ` multihop ${ttlSecurityHops ?? 10};`
+    return `${key}${distance}${ttlSecurityHops === undefined ? '' : ' ttl security on;'}`
+  }
+
   #write(): void {
     const { setup, link } = this
     const transport = setup.transport ?? 'ipv4'
@@ -73,7 +80,7 @@ filter mark {
 }
 protocol bgp margay {
   local ${setup.neighbor === undefined ? link.theirs[transport] : ''} as ${setup.asn};
-  neighbor ${setup.neighbor ?? link.ours[transport]} as ${setup.ourAsn};
+  neighbor ${setup.neighbor ?? this.ourAddress} as ${setup.ourAsn};${this.#protection()}
   ${setup.extra ?? ''}
   graceful restart on;
   connect delay time 1; connect retry time 2; error wait time 1, 2;

@@ -14,8 +14,14 @@ export interface DaemonSetup {
   readonly ourAsn: number
   readonly routerId: string
   readonly networks: readonly string[]
-  /** What the session runs over; default IPv4. Only BIRD's driver knows the other one. */
+  /** What the session runs over; default IPv4. */
   readonly transport?: 'ipv4' | 'ipv6'
+  /** Our address, when it is not the one at the other end of the link. */
+  readonly ourAddress?: string
+  /** TCP MD5 key. */
+  readonly password?: string
+  /** GTSM; more than 1 or undefined with `ourAddress`: multihop. */
+  readonly ttlSecurityHops?: number
   /** Whom to dial instead, a link-local address with its zone; BIRD's driver alone. */
   readonly neighbor?: string
   /** More options of the session, in BIRD's words. */
@@ -53,6 +59,11 @@ export abstract class DaemonProcess implements Daemon {
 
   get log(): string {
     return this.#log
+  }
+
+  /** Our end, as the daemon is told. */
+  protected get ourAddress(): string {
+    return this.setup.ourAddress ?? this.link.ours[this.setup.transport ?? 'ipv4']
   }
 
   abstract start(): Promise<void>

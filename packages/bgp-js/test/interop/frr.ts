@@ -46,8 +46,17 @@ export class Frr extends DaemonProcess {
     return this.ask('vtysh', ['--vty_socket', this.directory, '-d', 'bgpd', '-c', command])
   }
 
+  #protection(): string {
+    const { password, ttlSecurityHops, ourAddress } = this.setup
+    const us = this.ourAddress
+    const key = password === undefined ? '' : `\n neighbor ${us} password ${password}`
+    if (ttlSecurityHops !== undefined) return `${key}\n neighbor ${us} ttl-security hops ${ttlSecurityHops}`
+    return ourAddress === undefined ? key : `${key}\n neighbor ${us} ebgp-multihop 10`
+  }
+
   #text(): string {
     const { setup, link } = this
+    const us = this.ourAddress
     const networks = (name: string): string =>
       setup.networks
         .filter((prefix) => family(prefix) === name)
@@ -66,16 +75,16 @@ router bgp ${setup.asn}
  no bgp ebgp-requires-policy
  no bgp network import-check
  bgp graceful-restart
- neighbor ${link.ours.ipv4} remote-as ${setup.ourAsn}
- neighbor ${link.ours.ipv4} timers connect 2
+ neighbor ${us} remote-as ${setup.ourAsn}
+ neighbor ${us} timers connect 2${this.#protection()}
  address-family ipv4 unicast
 ${networks('ipv4')}
-  neighbor ${link.ours.ipv4} activate
+  neighbor ${us} activate
  exit-address-family
  address-family ipv6 unicast
 ${networks('ipv6')}
-  neighbor ${link.ours.ipv4} activate
-  neighbor ${link.ours.ipv4} route-map v6hop out
+  neighbor ${us} activate
+  neighbor ${us} route-map v6hop out
  exit-address-family
 exit
 route-map v6hop permit 10

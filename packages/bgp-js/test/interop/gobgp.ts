@@ -39,7 +39,7 @@ export class GoBgp extends DaemonProcess {
   }
 
   #text(): string {
-    const { setup, link } = this
+    const { setup } = this
     const families = ['ipv4-unicast', 'ipv6-unicast'].map(
       (name) => `
   [[neighbors.afi-safis]]
@@ -53,8 +53,8 @@ export class GoBgp extends DaemonProcess {
   router-id = "${setup.routerId}"
 [[neighbors]]
   [neighbors.config]
-    neighbor-address = "${link.ours.ipv4}"
-    peer-as = ${setup.ourAsn}
+    neighbor-address = "${this.ourAddress}"
+    peer-as = ${setup.ourAsn}${setup.password === undefined ? '' : `\n    auth-password = "${setup.password}"`}
   [neighbors.timers.config]
     connect-retry = 5
     idle-hold-time-after-reset = 1

@@ -1,5 +1,6 @@
 // Runs one speaker and does what its parent asks over IPC. The tests kill it the hard way.
-import { type Log, type NeighborDiscoveryPort, type RoutesQuery, runSpeaker } from '../../src/index.ts'
+import { linuxBfdSockets, linuxNeighborDiscovery, linuxSocketOptions } from '@margay/sockets'
+import { type Log, type NeighborDiscoveryPort, type PeerConfig, type RoutesQuery, runSpeaker } from '../../src/index.ts'
 
 /** What the parent may ask. */
 export type SpeakerRequest =
@@ -8,6 +9,7 @@ export type SpeakerRequest =
   | { readonly id: number; readonly do: 'originate'; readonly prefix: string; readonly attributes?: object }
   | { readonly id: number; readonly do: 'withdraw'; readonly prefix: string }
   | { readonly id: number; readonly do: 'refresh'; readonly peer: string }
+  | { readonly id: number; readonly do: 'updatePeer'; readonly config: PeerConfig }
   | { readonly id: number; readonly do: 'stop'; readonly graceful: boolean }
 
 const line =
@@ -17,16 +19,17 @@ const line =
   }
 const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 
-// By interface, who is at the other end of its link.
-const neighbors = JSON.parse(process.argv[3] ?? '{}') as Record<string, string>
-const neighborDiscovery: NeighborDiscoveryPort = {
+// By interface, who is at the other end of its link; without it, whoever sends router advertisements.
+const neighbors = process.argv[3] === undefined ? undefined : (JSON.parse(process.argv[3]) as Record<string, string>)
+const told: NeighborDiscoveryPort = {
   watch: (name, onNeighbor) => {
-    setImmediate(() => onNeighbor(neighbors[name]))
+    setImmediate(() => onNeighbor(neighbors?.[name]))
     return () => undefined
   },
 }
-
-const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), { log, neighborDiscovery })
+const neighborDiscovery = neighbors === undefined ? linuxNeighborDiscovery : told
+const ports = { log, socketOptions: linuxSocketOptions, bfdSockets: linuxBfdSockets, neighborDiscovery }
+const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), ports)
 const { speaker } = running
 
 async function answer(request: SpeakerRequest): Promise<unknown> {
@@ -41,6 +44,8 @@ async function answer(request: SpeakerRequest): Promise<unknown> {
       return speaker.withdraw(request.prefix)
     case 'refresh':
       return speaker.requestRefresh(request.peer)
+    case 'updatePeer':
+      return speaker.updatePeer(request.config)
     case 'stop':
       return running.stop({ graceful: request.graceful })
   }

@@ -1,16 +1,56 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type BestPathReason, type DecisionRules, rank, select } from '../../src/rib/decision.ts'
-import type { AcceptedPath } from '../../src/rib/path.ts'
+import { type AttributeSet, AttributeStore } from '../../src/rib/attribute-store.ts'
+import { type BestPathReason, Decision, type DecisionRules } from '../../src/rib/decision.ts'
+import type { PathSource } from '../../src/rib/path.ts'
 import type { PathAttributes } from '../../src/wire/path-attributes.ts'
-import { path, RULES, source } from './paths.ts'
+import { attributes, RULES, source } from './paths.ts'
+
+interface Candidate {
+  readonly source: PathSource
+  readonly set: AttributeSet
+  readonly pathId: number
+  readonly llgrStale: boolean
+}
+
+const store = new AttributeStore()
+
+function path(from: PathSource, more: Partial<PathAttributes> = {}, mark: Partial<Candidate> = {}): Candidate {
+  return { source: from, set: store.intern(attributes(more)), pathId: 0, llgrStale: false, ...mark }
+}
+
+/** The decision process over candidates as they stand in a list: path n is the nth of them. */
+function over(candidates: readonly Candidate[], rules: DecisionRules) {
+  const at = (path: number): Candidate => candidates[path - 1] as Candidate
+  const decision = new Decision(
+    {
+      attributesOf: (path) => at(path).set,
+      sourceOf: (path) => at(path).source,
+      isLlgrStale: (path) => at(path).llgrStale,
+      pathIdOf: (path) => at(path).pathId,
+    },
+    rules,
+  )
+  return { decision, at, numbers: candidates.map((_, index) => index + 1) }
+}
+
+function select(candidates: readonly Candidate[], rules: DecisionRules) {
+  const { decision, at, numbers } = over(candidates, rules)
+  const best = decision.select(numbers)
+  return best === 0 ? undefined : { best: at(best), multipath: decision.equalCost.map(at) }
+}
+
+function rank(candidates: readonly Candidate[], rules: DecisionRules) {
+  const { decision, at, numbers } = over(candidates, rules)
+  return decision.rank(numbers).map((item) => ({ ...item, path: at(item.path) }))
+}
 
 const peerA = source('10.0.0.1')
 const peerB = source('10.0.0.2')
 const via = (...asns: number[]): Partial<PathAttributes> => ({ asPath: [{ type: 'sequence', asns }] })
 
 // The first path wins, the second loses, for the named reason (RFC 4271 §9.1.2.2, RFC 4456 §9).
-const rows: readonly [BestPathReason, string, AcceptedPath, AcceptedPath][] = [
+const rows: readonly [BestPathReason, string, Candidate, Candidate][] = [
   [
     'LocalOrigin',
     'our own before anything learned',
@@ -61,6 +101,30 @@ const rows: readonly [BestPathReason, string, AcceptedPath, AcceptedPath][] = [
     path(source('10.0.0.1', { routerIdText: '5.5.5.5' })),
     path(source('10.0.0.2', { routerIdText: '5.5.5.5' })),
   ],
+  [
+    'LlgrStale',
+    'a fresh path before one of a peer long gone',
+    path(peerB, { localPref: 1 }),
+    path(peerA, {}, { llgrStale: true }),
+  ],
+  [
+    'LlgrStale',
+    'LLGR_STALE in the route itself',
+    path(peerB, { localPref: 1 }),
+    path(peerA, { communities: [0xffff0006] }),
+  ],
+  [
+    'ExternalOverInternal',
+    'eBGP before a confederation peer',
+    path(peerB),
+    path(source('10.0.0.1', { kind: 'confederation' })),
+  ],
+  [
+    'PathId',
+    'lower path identifier of one peer',
+    path(peerA, {}, { pathId: 1 }),
+    path(peerA, { communities: [1] }, { pathId: 2 }),
+  ],
 ]
 
 test.for(rows)('%s: %s', ([reason, , winner, loser]) => {
@@ -108,7 +172,8 @@ test('multipath takes what ties up to the cost of the way, the best first', () =
   const a = path(peerA, { nextHop: '10.9.0.1' })
   const b = path(peerB, { nextHop: '10.9.0.2' })
   const longer = path(source('10.0.0.3'), { ...via(1, 2), nextHop: '10.9.0.3' })
-  expect(select([longer, b, a], rules)).toEqual({ best: a, multipath: [a, b] })
+  expect(select([longer, b, a], rules)?.best).toBe(a)
+  expect(new Set(select([longer, b, a], rules)?.multipath)).toEqual(new Set([a, b]))
   expect(select([longer, b, a], RULES)).toEqual({ best: a, multipath: [a] })
 })
 

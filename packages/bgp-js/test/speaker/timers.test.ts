@@ -1,13 +1,12 @@
 import type { Family } from '@margay/net'
 import { expect, test } from 'vitest'
 import type { Negotiated } from '../../src/fsm/negotiation.ts'
-import { AdjRibIn } from '../../src/rib/adj-rib-in.ts'
-import { LocRib } from '../../src/rib/loc-rib.ts'
 import { LazyTimer } from '../../src/speaker/lazy-timer.ts'
 import { RestartDeferral } from '../../src/speaker/restart-deferral.ts'
-import { StaleRoutes } from '../../src/speaker/stale-routes.ts'
+import { type Retention, StaleRoutes } from '../../src/speaker/stale-routes.ts'
 import { type SlicedTask, WorkLoop } from '../../src/speaker/work-loop.ts'
-import { attributes, key, RULES, source } from '../rib/paths.ts'
+import { type PathAttributes, WellKnownCommunity } from '../../src/wire/path-attributes.ts'
+import { attributes, source, world } from '../rib/paths.ts'
 import { ManualClock } from './manual-clock.ts'
 
 test('LazyTimer: pushed back it fires later, pulled in it fires sooner, stopped it does not', () => {
@@ -146,33 +145,40 @@ function manualWork(): { work: WorkLoop; drain: () => void } {
   return { work, drain }
 }
 
+const keep = (families: readonly Family[], restartTimeSeconds: number, longLivedSeconds = {}): Retention => ({
+  families,
+  restartTimeSeconds,
+  longLivedSeconds,
+})
+
 function helper() {
   const clock = new ManualClock()
   const { work, drain } = manualWork()
-  const locRib = new LocRib(RULES, () => undefined)
-  const rib = new AdjRibIn(source('10.0.0.1'), locRib)
-  const stale = new StaleRoutes(clock, work, rib)
-  const announce = (prefix: string): void => rib.announce(key(prefix), attributes(), { attributes: attributes() })
+  const { locRib, peer, best } = world()
+  const restarting = peer(source('10.0.0.1'))
+  const stale = new StaleRoutes(clock, work, restarting.tables)
+  const announce = (prefix: string, more: Partial<PathAttributes> = {}): void =>
+    restarting.announce(prefix, attributes(more))
   const prefixes = (): number => {
     drain()
-    return locRib.size(4) + locRib.size(6)
+    return locRib.family(4).size + locRib.family(6).size
   }
   announce('10.1.0.0/16')
   announce('10.2.0.0/16')
   announce('fd00::/48')
   const offer = negotiated().peerGracefulRestart
-  return { clock, stale, announce, prefixes, offer }
+  return { clock, stale, announce, prefixes, offer, peer, best, drain }
 }
 
 test('helper: without graceful restart everything goes with the session', () => {
   const { stale, prefixes } = helper()
-  stale.sessionDown([], 0)
+  stale.sessionDown(keep([], 0))
   expect(prefixes()).toBe(0)
 })
 
 test('helper: routes stay, are renewed, and the rest goes at End-of-RIB', () => {
   const { clock, stale, announce, prefixes, offer } = helper()
-  stale.sessionDown([4, 6], 60)
+  stale.sessionDown(keep([4, 6], 60))
   clock.advance(59_000)
   expect(prefixes()).toBe(3)
   stale.sessionUp(offer, both, 360_000)
@@ -187,18 +193,18 @@ test('helper: routes stay, are renewed, and the rest goes at End-of-RIB', () => 
 
 test('helper: a peer that does not come back loses its routes after its restart time', () => {
   const { clock, stale, prefixes } = helper()
-  stale.sessionDown([4, 6], 60)
+  stale.sessionDown(keep([4, 6], 60))
   clock.advance(60_001)
   expect(prefixes()).toBe(0)
 })
 
 test('helper: a family that is not offered again, or whose forwarding state is lost, goes at once', () => {
   const lost = helper()
-  lost.stale.sessionDown([4, 6], 60)
+  lost.stale.sessionDown(keep([4, 6], 60))
   lost.stale.sessionUp(undefined, both, 360_000)
   expect(lost.prefixes()).toBe(0)
   const partly = helper()
-  partly.stale.sessionDown([4, 6], 60)
+  partly.stale.sessionDown(keep([4, 6], 60))
   const families = [
     { family: 4 as const, forwardingPreserved: false },
     { family: 6 as const, forwardingPreserved: true },
@@ -209,11 +215,50 @@ test('helper: a family that is not offered again, or whose forwarding state is l
 
 test('helper: a peer that is back and never finishes is given a bounded time', () => {
   const { clock, stale, prefixes, offer } = helper()
-  stale.sessionDown([4], 60)
+  stale.sessionDown(keep([4], 60))
   expect(prefixes()).toBe(2)
   stale.sessionUp(offer, both, 360_000)
   clock.advance(360_001)
   expect(prefixes()).toBe(0)
+})
+
+test('RFC 9494: routes of a peer that stays away are the last choice for a time, and not at all where it asked for that', () => {
+  const { clock, stale, announce, prefixes, peer, best, drain, offer } = helper()
+  announce('10.3.0.0/16', { communities: [WellKnownCommunity.NoLlgr] })
+  const other = peer(source('10.0.0.2'))
+  other.announce('10.1.0.0/16', attributes({ localPref: 1 }))
+  stale.sessionDown(keep([4, 6], 60, { 4: 3600 }))
+  drain()
+  expect(best('10.1.0.0/16')).toBe('10.0.0.1')
+  clock.advance(60_001)
+  expect(prefixes()).toBe(2)
+  expect(stale.longLived).toEqual([4])
+  expect(best('10.1.0.0/16')).toBe('10.0.0.2')
+  expect(best('10.2.0.0/16')).toBe('10.0.0.1')
+  stale.sessionUp(offer, both, 3_600_000)
+  announce('10.1.0.0/16')
+  expect(best('10.1.0.0/16')).toBe('10.0.0.1')
+  clock.advance(3_600_000)
+  expect(prefixes()).toBe(1)
+  expect(clock.pending).toBe(0)
+})
+
+test('RFC 9494 without a restart time: the last choice at once', () => {
+  const { clock, stale, prefixes } = helper()
+  stale.sessionDown(keep([4], 0, { 4: 10 }))
+  expect(prefixes()).toBe(2)
+  expect(stale.longLived).toEqual([4])
+  clock.advance(10_001)
+  expect(prefixes()).toBe(0)
+})
+
+test('RFC 7313: what is not sent again between the marks is gone', () => {
+  const { stale, announce, prefixes } = helper()
+  stale.beginRefresh(4)
+  announce('10.2.0.0/16')
+  expect(prefixes()).toBe(3)
+  stale.endRefresh(4)
+  expect(prefixes()).toBe(2)
 })
 
 test('WorkLoop: every task gets its turn, one that throws does not stop the others', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { BgpMessageError } from '../../src/errors.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { AS_PATH_65001, MANDATORY, NEXT_HOP, NLRI_10, ORIGIN_IGP, update } from './hex.ts'
 
 type Outcome = 'accepted' | 'attribute-discard' | 'treat-as-withdraw' | `reset ${number}/${number}`
@@ -13,9 +13,9 @@ function outcome(attributes: string, options: { internal?: boolean; nlri?: strin
   try {
     const decoded = decodeMessage(update({ attributes, nlri: options.nlri ?? NLRI_10 }), session)
     if (decoded.type !== 'update') throw new Error('no UPDATE')
-    const result = resolveUpdate(decoded, session, [4, 6])
+    const result = resolveUpdate(decoded, session, [4, 6], NO_CACHE)
     if (result.withdrawn.length > 0) {
-      expect(result.withdrawn.flatMap((item) => item.keys).map(prefixText)).toEqual(['10.0.0.0/24'])
+      expect(result.withdrawn.flatMap((item) => item.nlri.keys).map(prefixText)).toEqual(['10.0.0.0/24'])
       return 'treat-as-withdraw'
     }
     return result.problems.length > 0 ? 'attribute-discard' : 'accepted'

@@ -3,7 +3,7 @@ import { BgpMessageError } from '../../src/errors.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { shutdownText } from '../../src/wire/messages/notification.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { type RouteUpdate, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { NO_CACHE, type RouteUpdate, resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { AS_PATH_65001, MANDATORY, message, NEXT_HOP, NLRI_10, ORIGIN_IGP, update } from './hex.ts'
 
 // Flaws that bit other speakers, each by the name it is known under.
@@ -14,15 +14,15 @@ const two = { fourOctetAs: false, internal: false }
 function read(octets: Uint8Array, session = four): RouteUpdate {
   const decoded = decodeMessage(octets, session)
   if (decoded.type !== 'update') throw new Error('no UPDATE')
-  return resolveUpdate(decoded, session, [4, 6])
+  return resolveUpdate(decoded, session, [4, 6], NO_CACHE)
 }
 
-const withdrawn = (update: RouteUpdate): string[] => update.withdrawn.flatMap((item) => item.keys.map(prefixText))
+const withdrawn = (update: RouteUpdate): string[] => update.withdrawn.flatMap((item) => item.nlri.keys.map(prefixText))
 
 function notification(octets: Uint8Array): string {
   try {
     const decoded = decodeMessage(octets, four)
-    if (decoded.type === 'update') resolveUpdate(decoded, four, [4, 6])
+    if (decoded.type === 'update') resolveUpdate(decoded, four, [4, 6], NO_CACHE)
     return 'none'
   } catch (error) {
     if (!(error instanceof BgpMessageError)) throw error
@@ -134,5 +134,5 @@ test('CVE-2019-16159 BIRD: a shutdown text that lies about its length is clamped
 test('CVE-2024-31949 FRR: work for one message is bounded by its length', () => {
   const nlri = '00'.repeat(4096 - 23 - 22)
   const { announced } = read(update({ attributes: MANDATORY, nlri }))
-  expect(announced[0]?.keys).toHaveLength(4051)
+  expect(announced[0]?.nlri.keys).toHaveLength(4051)
 })

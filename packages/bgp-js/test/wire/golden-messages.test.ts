@@ -7,7 +7,7 @@ import { encodeOpen } from '../../src/wire/messages/open.ts'
 import { encodeRouteRefresh } from '../../src/wire/messages/route-refresh.ts'
 import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from '../../src/wire/messages/update.ts'
 import { keyOfPrefix, prefixText } from '../../src/wire/prefix-key.ts'
-import { resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { hex, message, NLRI_10, toHex, update } from './hex.ts'
 
 const session = { fourOctetAs: true, internal: true }
@@ -120,12 +120,12 @@ const ATTRIBUTES = {
 test('UPDATE with every attribute', () => {
   const decoded = decodeMessage(UPDATE, session)
   if (decoded.type !== 'update') throw new Error('no UPDATE')
-  const { announced, withdrawn, problems } = resolveUpdate(decoded, session, [4, 6])
+  const { announced, withdrawn, problems } = resolveUpdate(decoded, session, [4, 6], NO_CACHE)
   expect(problems).toEqual([])
-  expect(withdrawn.map((item) => item.keys.map(prefixText))).toEqual([['10.1.0.0/16']])
+  expect(withdrawn.map((item) => item.nlri.keys.map(prefixText))).toEqual([['10.1.0.0/16']])
   expect(announced).toHaveLength(1)
   expect(announced[0]?.attributes).toEqual(ATTRIBUTES)
-  expect(announced[0]?.keys.map(prefixText)).toEqual(['10.0.0.0/24', '0.0.0.0/0', '10.0.0.1/32'])
+  expect(announced[0]?.nlri.keys.map(prefixText)).toEqual(['10.0.0.0/24', '0.0.0.0/0', '10.0.0.1/32'])
 })
 
 test('the same UPDATE encoded', () => {
@@ -138,7 +138,7 @@ test('the same UPDATE encoded', () => {
 
 const IPV6 = update({
   attributes: `
-    80 0e 36                          # MP_REACH_NLRI first (RFC 7606 section 5.1)
+    90 0e 0036                       # MP_REACH_NLRI first (RFC 7606 section 5.1)
        0002 01                        #   IPv6 unicast
        20 fd090001000000000000000000000001 fe800000000000000000000000000001
        00
@@ -153,7 +153,7 @@ const IPV6 = update({
 test('UPDATE for IPv6 with a link-local next hop beside the global one', () => {
   const decoded = decodeMessage(IPV6, session)
   if (decoded.type !== 'update') throw new Error('no UPDATE')
-  const { announced } = resolveUpdate(decoded, session, [4, 6])
+  const { announced } = resolveUpdate(decoded, session, [4, 6], NO_CACHE)
   const attributes = {
     origin: 0,
     asPath: [{ type: 'sequence', asns: [65001] }],
@@ -161,18 +161,19 @@ test('UPDATE for IPv6 with a link-local next hop beside the global one', () => {
     nextHop: 'fd09:1::1',
     nextHopLinkLocal: 'fe80::1',
   } as const
-  expect(announced).toEqual([{ family: 6, attributes, keys: ['fd50::/48', 'fd51::/64', '::/0'].map(key) }])
-  const keys = announced[0]?.keys ?? []
+  expect(announced).toMatchObject([{ family: 6, attributes }])
+  const keys = announced[0]?.nlri.keys ?? []
+  expect(keys).toEqual(['fd50::/48', 'fd51::/64', '::/0'].map(key))
   const [encoded] = encodeAnnouncements({ family: 6, attributes, keys }, session, 4096) ?? []
   expect(toHex(encoded ?? hex(''))).toBe(toHex(IPV6))
 })
 
 test('withdrawals, End-of-RIB, KEEPALIVE, NOTIFICATION, ROUTE-REFRESH', () => {
   const withdrawals = encodeWithdrawals(6, [key('fd50::/48')], 4096).map(toHex)
-  expect(withdrawals).toEqual([toHex(update({ attributes: '80 0f 0a 0002 01 30 fd5000000000' }))])
+  expect(withdrawals).toEqual([toHex(update({ attributes: '90 0f 000a 0002 01 30 fd5000000000' }))])
   expect(encodeWithdrawals(4, [key('10.0.0.0/24')], 4096).map(toHex)).toEqual([toHex(update({ withdrawn: NLRI_10 }))])
   expect(toHex(encodeEndOfRib(4))).toBe(toHex(update({})))
-  expect(toHex(encodeEndOfRib(6))).toBe(toHex(update({ attributes: '80 0f 03 0002 01' })))
+  expect(toHex(encodeEndOfRib(6))).toBe(toHex(update({ attributes: '90 0f 0003 0002 01' })))
   expect(toHex(encodeKeepalive())).toBe(toHex(message(4, '')))
   const notification = encodeNotification({ code: 6, subcode: 2, data: shutdownData('bye') })
   expect(toHex(notification)).toBe(toHex(message(3, '06 02 03 627965')))
@@ -187,5 +188,9 @@ test.for([
 ] as const)('End-of-RIB of %s is recognised', ([, octets, family]) => {
   const decoded = decodeMessage(octets, session)
   if (decoded.type !== 'update') throw new Error('no UPDATE')
-  expect(resolveUpdate(decoded, session, [4, 6])).toMatchObject({ endOfRib: family, announced: [], withdrawn: [] })
+  expect(resolveUpdate(decoded, session, [4, 6], NO_CACHE)).toMatchObject({
+    endOfRib: family,
+    announced: [],
+    withdrawn: [],
+  })
 })

@@ -2,13 +2,14 @@ import { Address, Prefix } from '@margay/net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BgpError, BgpMessageError } from '../../src/errors.ts'
+import { pathLength } from '../../src/wire/as4-path.ts'
 import { MessageFramer } from '../../src/wire/framing.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { encodeOpen } from '../../src/wire/messages/open.ts'
 import { encodeAnnouncements, encodeWithdrawals } from '../../src/wire/messages/update.ts'
 import type { AsPathSegment, PathAttributes } from '../../src/wire/path-attributes.ts'
 import { keyOfPrefix, prefixText } from '../../src/wire/prefix-key.ts'
-import { pathLength, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
 
 const u32 = fc.nat(0xffffffff)
 const ipv4 = fc.nat(0xffffffff).map((value) => new Address(4, BigInt(value)).toString())
@@ -90,10 +91,10 @@ test.for([4, 6] as const)(
           framer.push(octets)
           const decoded = decodeMessage(framer.next() ?? octets, session)
           if (decoded.type !== 'update') throw new Error('no UPDATE')
-          const update = resolveUpdate(decoded, session, [4, 6])
+          const update = resolveUpdate(decoded, session, [4, 6], NO_CACHE)
           expect(update.problems).toEqual([])
           expect(update.announced.map((item) => item.attributes)).toEqual([route])
-          return update.announced.flatMap((item) => item.keys)
+          return update.announced.flatMap((item) => item.nlri.keys)
         })
         expect(back.flat()).toEqual(announced)
       }),
@@ -111,7 +112,7 @@ test('withdrawals come back', () => {
         const back = encodeWithdrawals(family, keys, 1000).flatMap((octets) => {
           const decoded = decodeMessage(octets, session)
           if (decoded.type !== 'update') throw new Error('no UPDATE')
-          return resolveUpdate(decoded, session, [4, 6]).withdrawn.flatMap((item) => item.keys)
+          return resolveUpdate(decoded, session, [4, 6], NO_CACHE).withdrawn.flatMap((item) => item.nlri.keys)
         })
         expect(back).toEqual(keys)
       }
@@ -128,7 +129,7 @@ test('a two-octet session gives four-octet paths back through AS4_PATH (RFC 6793
       if (octets === undefined) return
       const decoded = decodeMessage(octets, session)
       if (decoded.type !== 'update') throw new Error('no UPDATE')
-      const back = resolveUpdate(decoded, session, [4]).announced[0]?.attributes
+      const back = resolveUpdate(decoded, session, [4], NO_CACHE).announced[0]?.attributes
       const flat = (path: readonly AsPathSegment[] = []): number[] => path.flatMap((item) => item.asns)
       if (route.aggregator !== undefined && route.aggregator.asn <= 0xffff) return
       expect(flat(back?.asPath)).toEqual(flat(route.asPath))
@@ -148,7 +149,7 @@ test('AS4_PATH shorter than AS_PATH: the two-octet hops in front stay (RFC 6793 
   message.writeUInt16BE(message.length, 16)
   const decoded = decodeMessage(message, session)
   if (decoded.type !== 'update') throw new Error('no UPDATE')
-  const { announced } = resolveUpdate(decoded, session, [4])
+  const { announced } = resolveUpdate(decoded, session, [4], NO_CACHE)
   expect(announced[0]?.attributes.asPath).toEqual([{ type: 'sequence', asns: [100, 4_200_000_001, 200] }])
 })
 
@@ -168,7 +169,7 @@ function swallow(octets: Uint8Array, session: { fourOctetAs: boolean; internal: 
   try {
     for (let next = framer.next(); next !== undefined; next = framer.next()) {
       const decoded = decodeMessage(next, session)
-      if (decoded.type === 'update') resolveUpdate(decoded, session, [4, 6])
+      if (decoded.type === 'update') resolveUpdate(decoded, session, [4, 6], NO_CACHE)
     }
   } catch (error) {
     if (!(error instanceof BgpMessageError)) throw error

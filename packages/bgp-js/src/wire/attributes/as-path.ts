@@ -1,4 +1,4 @@
-import { badAttribute, defineAttribute, Flag } from '../attribute-codec.ts'
+import { badAttribute, defineAttribute, Flag, readItems } from '../attribute-codec.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import type { ByteWriter } from '../byte-writer.ts'
 import { AS_TRANS, type AsPathSegment } from '../path-attributes.ts'
@@ -38,9 +38,7 @@ function decodeSegments(reader: ByteReader, width: 2 | 4): AsPathSegment[] {
     if (type === undefined) throw badAttribute(`AS_PATH segment type ${code}`, 11)
     if (count === 0) throw badAttribute('empty AS_PATH segment', 11)
     if (count * width > reader.remaining) throw badAttribute('AS_PATH segment overruns its attribute', 11)
-    const asns: number[] = []
-    for (let index = 0; index < count; index++) asns.push(width === 4 ? reader.u32() : reader.u16())
-    segments.push({ type, asns })
+    segments.push({ type, asns: readItems(count, () => (width === 4 ? reader.u32() : reader.u16())) })
   }
   return segments
 }

@@ -1,4 +1,4 @@
-import { defineAttribute, Flag, itemCount } from '../attribute-codec.ts'
+import { defineAttribute, Flag, itemCount, readItems } from '../attribute-codec.ts'
 import type { LargeCommunity } from '../path-attributes.ts'
 
 /** COMMUNITIES, RFC 1997; severity RFC 7606 §7.8. */
@@ -8,7 +8,7 @@ export const communities = defineAttribute({
   field: 'communities',
   flags: Flag.Optional | Flag.Transitive,
   onMalformed: 'treat-as-withdraw',
-  decode: (reader) => Array.from({ length: itemCount(reader, 4) }, () => reader.u32()),
+  decode: (reader) => readItems(itemCount(reader, 4), () => reader.u32()),
   encode: (writer, value) => {
     for (const community of value) writer.u32(community)
   },
@@ -21,7 +21,7 @@ export const extendedCommunities = defineAttribute({
   field: 'extendedCommunities',
   flags: Flag.Optional | Flag.Transitive,
   onMalformed: 'treat-as-withdraw',
-  decode: (reader) => Array.from({ length: itemCount(reader, 8) }, () => Buffer.from(reader.view(8)).toString('hex')),
+  decode: (reader) => readItems(itemCount(reader, 8), () => Buffer.from(reader.view(8)).toString('hex')),
   encode: (writer, value) => {
     for (const community of value) writer.bytes(Buffer.from(community, 'hex'))
   },
@@ -35,7 +35,7 @@ export const largeCommunities = defineAttribute({
   flags: Flag.Optional | Flag.Transitive,
   onMalformed: 'treat-as-withdraw',
   decode: (reader) =>
-    Array.from({ length: itemCount(reader, 12) }, (): LargeCommunity => [reader.u32(), reader.u32(), reader.u32()]),
+    readItems(itemCount(reader, 12), (): LargeCommunity => [reader.u32(), reader.u32(), reader.u32()]),
   encode: (writer, value) => {
     for (const community of value) for (const part of community) writer.u32(part)
   },

@@ -1,11 +1,10 @@
 import type { Family } from '@margay/net'
 import { afiOf, familyOf, SAFI_UNICAST } from '../address-family.ts'
-import { badAttribute, defineAttribute, Flag } from '../attribute-codec.ts'
+import { badAttribute, defineAttribute, Flag, type WireSession } from '../attribute-codec.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import { addressOctets, addressText } from '../ip-text.ts'
-import { decodeNlri, nlriLength, writeNlri } from '../nlri.ts'
+import { decodeNlri } from '../nlri.ts'
 import type { NextHop } from '../path-attributes.ts'
-import type { PrefixKey } from '../prefix-key.ts'
 
 /** MP_REACH_NLRI, RFC 4760 §3 and RFC 2545; a broken one hides its prefixes: session reset (RFC 7606 §7.11). */
 export const mpReachNlri = defineAttribute({
@@ -14,7 +13,7 @@ export const mpReachNlri = defineAttribute({
   field: 'mpReach',
   flags: Flag.Optional,
   onMalformed: 'session-reset',
-  decode: (reader) => {
+  decode: (reader, session) => {
     const family = familyOf(reader.u16(), reader.u8())
     const hop = reader.sub(reader.u8())
     reader.u8()
@@ -23,7 +22,8 @@ export const mpReachNlri = defineAttribute({
       reader.view(reader.remaining)
       return 'unsupported'
     }
-    return { family, nextHop: decodeNextHop(hop, family), keys: decodeNlri(reader, family) }
+    const nextHop = decodeNextHop(hop, family, session.extendedNextHop === true)
+    return { family, nextHop, nlri: decodeNlri(reader, family, receivesPathIds(session, family)) }
   },
   encode: (writer, value) => {
     if (value === 'unsupported') return
@@ -34,7 +34,7 @@ export const mpReachNlri = defineAttribute({
       if (value.nextHop.linkLocal !== undefined) writer.bytes(addressOctets(value.nextHop.linkLocal))
     })
     writer.u8(0)
-    writer.bytes(nlriOctets(value.keys))
+    writer.bytes(value.nlri.octets)
   },
 })
 
@@ -45,37 +45,31 @@ export const mpUnreachNlri = defineAttribute({
   field: 'mpUnreach',
   flags: Flag.Optional,
   onMalformed: 'session-reset',
-  decode: (reader) => {
+  decode: (reader, session) => {
     const family = familyOf(reader.u16(), reader.u8())
     if (family === undefined) {
       reader.view(reader.remaining)
       return 'unsupported'
     }
-    return { family, keys: decodeNlri(reader, family) }
+    return { family, nlri: decodeNlri(reader, family, receivesPathIds(session, family)) }
   },
   encode: (writer, value) => {
     if (value === 'unsupported') return
     writer.u16(afiOf(value.family))
     writer.u8(SAFI_UNICAST)
-    writer.bytes(nlriOctets(value.keys))
+    writer.bytes(value.nlri.octets)
   },
 })
 
-function decodeNextHop(reader: ByteReader, family: Family): NextHop {
+/** Whether prefixes of `family` come with path identifiers (RFC 7911). */
+export const receivesPathIds = (session: WireSession, family: Family): boolean =>
+  session.addPath?.receive.includes(family) === true
+
+function decodeNextHop(reader: ByteReader, family: Family, extended: boolean): NextHop {
   const length = reader.remaining
-  if (family === 4) {
-    if (length !== 4) throw badAttribute(`IPv4 next hop of ${length} octets`, 9)
-    return { address: addressText(reader.view(4)) }
-  }
+  if (family === 4 && length === 4) return { address: addressText(reader.view(4)) }
+  if (family === 4 && !extended) throw badAttribute(`IPv4 next hop of ${length} octets`, 9)
   if (length !== 16 && length !== 32) throw badAttribute(`IPv6 next hop of ${length} octets`, 9)
   const address = addressText(reader.view(16))
   return length === 16 ? { address } : { address, linkLocal: addressText(reader.view(16)) }
-}
-
-/** NLRI octets of `keys`. */
-function nlriOctets(keys: readonly PrefixKey[]): Uint8Array {
-  const bytes = new Uint8Array(keys.reduce<number>((sum, key) => sum + nlriLength(key), 0))
-  let at = 0
-  for (const key of keys) at = writeNlri(bytes, at, key)
-  return bytes
 }

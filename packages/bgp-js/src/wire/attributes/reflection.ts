@@ -1,4 +1,4 @@
-import { defineAttribute, Flag, itemCount } from '../attribute-codec.ts'
+import { defineAttribute, Flag, itemCount, readItems } from '../attribute-codec.ts'
 import { ipv4Text, ipv4Value } from '../ip-text.ts'
 
 /** ORIGINATOR_ID, RFC 4456 §8; severity RFC 7606 §7.9. */
@@ -21,7 +21,7 @@ export const clusterList = defineAttribute({
   flags: Flag.Optional,
   onMalformed: 'treat-as-withdraw',
   internalOnly: true,
-  decode: (reader) => Array.from({ length: itemCount(reader, 4) }, () => ipv4Text(reader.u32())),
+  decode: (reader) => readItems(itemCount(reader, 4), () => ipv4Text(reader.u32())),
   encode: (writer, value) => {
     for (const id of value) writer.u32(ipv4Value(id))
   },

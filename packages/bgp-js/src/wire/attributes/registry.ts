@@ -7,6 +7,7 @@ import { localPref } from './local-pref.ts'
 import { mpReachNlri, mpUnreachNlri } from './mp-reach-nlri.ts'
 import { multiExitDisc } from './multi-exit-disc.ts'
 import { nextHop } from './next-hop.ts'
+import { onlyToCustomer } from './only-to-customer.ts'
 import { origin } from './origin.ts'
 import { clusterList, originatorId } from './reflection.ts'
 
@@ -28,6 +29,7 @@ const codecs: readonly unknown[] = [
   as4Path,
   as4Aggregator,
   largeCommunities,
+  onlyToCustomer,
 ]
 
 /** Every known path attribute in ascending order of code, the order in which they are sent (RFC 4271 §5). */

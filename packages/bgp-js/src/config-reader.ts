@@ -1,5 +1,5 @@
 import { Address, Prefix } from '@margay/net'
-import type { ConfigProblem } from '../errors.ts'
+import type { ConfigProblem } from './errors.ts'
 import { canonicalAddress } from './peer-address.ts'
 
 /** Reads the fields of one object of a configuration and gathers everything that is wrong with it. */
@@ -28,6 +28,11 @@ export class ConfigReader {
   raw(field: string): unknown {
     this.#known.add(field)
     return this.#fields[field]
+  }
+
+  /** The fields that are there. */
+  names(): string[] {
+    return Object.keys(this.#fields)
   }
 
   integer(field: string, range: { min: number; max: number; default?: number }): number {
@@ -125,6 +130,11 @@ export class ConfigReader {
     )
   }
 
+  /** An item of a list that is an object. */
+  item(field: string, index: number): ConfigReader {
+    return new ConfigReader(this.list(field)[index], this.#name(`${field}[${index}]`), this.#problems)
+  }
+
   /** Call last: what nobody asked for is refused by name. */
   refuseUnknown(): void {
     for (const field of Object.keys(this.#fields)) {
@@ -133,6 +143,7 @@ export class ConfigReader {
   }
 
   #name(field: string): string {
+    if (field === '') return this.#path
     return this.#path === '' ? field : `${this.#path}.${field}`
   }
 }
