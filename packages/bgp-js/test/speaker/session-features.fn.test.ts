@@ -254,7 +254,8 @@ test('drain reaches every peer, those that come later too, and none twice (RFC 8
 test('BFD ends the session with Cease/10 and keeps it down (RFC 9384)', async () => {
   const [a, b] = [freshAddress(), freshAddress()]
   await using speakers = new Speakers()
-  const one = await speakers.start(a, 65001, { neighbors: [peer(b, 65002)] })
+  const clock = new ManualClock()
+  const one = await speakers.start(a, 65001, { neighbors: [peer(b, 65002)] }, { clock })
   const other = await speakers.start(b, 65002, { neighbors: [peer(a, 65001, { connectRetry: 1 })] })
   await established(one, b)
   await established(other, a)
@@ -265,6 +266,8 @@ test('BFD ends the session with Cease/10 and keeps it down (RFC 9384)', async ()
     'the peer tried again',
     async () => statusOf(other, a).messages.out.open > 1 || statusOf(other, a).lastError?.direction === 'local',
   )
+  // Damping would have it start again after a second.
+  clock.advance(60_000)
   expect(statusOf(one, b).state).toBe('Idle')
   one.bfdUp(b)
   await established(one, b)
