@@ -27,13 +27,13 @@ export class SpeakerChild implements AsyncDisposable {
     })
   }
 
-  /** @param neighbors by interface, the link-local address that discovery finds */
+  /** @param neighbors by interface, the link-local address that discovery finds; without it, router advertisements tell */
   static async start(
     namespace: string,
     config: object,
-    neighbors: Readonly<Record<string, string>> = {},
+    neighbors?: Readonly<Record<string, string>>,
   ): Promise<SpeakerChild> {
-    const speakerArgs = [JSON.stringify(config), JSON.stringify(neighbors)]
+    const speakerArgs = [JSON.stringify(config), ...(neighbors === undefined ? [] : [JSON.stringify(neighbors)])]
     const args = ['netns', 'exec', namespace, process.execPath, ENTRY, ...speakerArgs]
     const child = spawn('ip', args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
     const speaker = new SpeakerChild(child)
