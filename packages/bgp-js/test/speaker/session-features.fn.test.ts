@@ -56,6 +56,20 @@ test('DelayOpen: our OPEN waits for the peer, and goes out with it or when the t
   expect(late.received[0]?.type).toBe('open')
 })
 
+test('DelayOpen at the end that dials: the OPEN of the other one is enough; at both: the time is over first', async () => {
+  const [a, b, c] = [freshAddress(), freshAddress(), freshAddress()]
+  await using speakers = new Speakers()
+  const clock = new ManualClock()
+  const neighbors = [peer(b, 65002, { delayOpen: 200 }), peer(c, 65003, { delayOpen: 200 })]
+  await speakers.start(b, 65002, { neighbors: [peer(a, 65001, { passive: true })] })
+  const slow = await speakers.start(c, 65003, { neighbors: [peer(a, 65001, { passive: true, delayOpen: 1 })] })
+  const one = await speakers.start(a, 65001, { neighbors }, { clock })
+  await established(one, b)
+  // The clock of `one` stands: it is the other end's second that was over.
+  await established(slow, a)
+  expect(statusOf(one, c)).toMatchObject({ initiator: 'local', flaps: 0 })
+})
+
 test('DelayOpen: a bad OPEN is refused though ours was never sent', async () => {
   const [us, them] = [freshAddress(), freshAddress()]
   await using speakers = new Speakers()
