@@ -312,6 +312,8 @@ export class Peer implements SessionHost {
   socketOptions(): SocketOptions | undefined {
     const { password, ttlSecurity } = this.#config
     if (password === undefined && ttlSecurity === undefined) return undefined
+    // Who is at the other end of the link is to be found first: an option belongs to an address.
+    if (this.remoteAddress === undefined) return undefined
     return this.#socketOptions()
   }
 
