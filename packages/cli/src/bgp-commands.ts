@@ -10,12 +10,16 @@ export function addBgpCommands(program: Command): void {
     .requiredOption('--config <file>', 'its configuration, JSON')
     .action(async ({ config }: { config: string }) => {
       const { runSpeaker } = await import('bgp-js')
-      const { linuxNeighborDiscovery, linuxSocketOptions } = await import('@margay/sockets')
+      const { linuxBfdSockets, linuxNeighborDiscovery, linuxSocketOptions } = await import('@margay/sockets')
       const { pino } = await import('pino')
       const log = pino(pino.destination({ fd: 2, sync: true }))
       const configuration = parseJson(await readFile(config, 'utf8'), config)
-      const ports = { log, socketOptions: linuxSocketOptions, neighborDiscovery: linuxNeighborDiscovery }
-      const running = await runSpeaker(configuration, ports)
+      const running = await runSpeaker(configuration, {
+        log,
+        socketOptions: linuxSocketOptions,
+        bfdSockets: linuxBfdSockets,
+        neighborDiscovery: linuxNeighborDiscovery,
+      })
       const stop = (): void => {
         running.stop().then(
           () => process.exit(0),

@@ -153,13 +153,15 @@ export class PeerExport {
   #settings(family: Family): GroupSettings {
     const { wire, maxOctets } = this.#negotiated
     const target = this.#target()
+    const addPaths = wire.addPath?.send.includes(family) === true ? this.#config.addPath.send : undefined
     const { compiled, identity } = this.#policy
+    const { validate } = this.#context
     const peer = policyPeer(this.#config, this.#negotiated.kind, this.#context.config.asn)
     return {
-      key: `${JSON.stringify(target)} ${identity}`,
+      key: `${JSON.stringify(target)} ${identity} ${addPaths}`,
       maxOctets,
-      addPaths: wire.addPath?.send.includes(family) === true ? this.#config.addPath.send : undefined,
-      newExporter: (rib, blocks) => new RouteExporter(target, { compiled, peer }, rib, blocks),
+      addPaths,
+      newExporter: (rib, blocks) => new RouteExporter(target, { compiled, peer, validate }, rib, blocks),
     }
   }
 

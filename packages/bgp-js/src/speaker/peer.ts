@@ -150,6 +150,7 @@ export class Peer implements SessionHost {
     this.stop({ code: NotificationCode.Cease, subcode: CeaseSubcode.PeerDeconfigured })
     this.#endHoldBack()
     this.#holds.clear()
+    for (const observer of this.#context.observers) observer.removed?.(this)
     this.routes.close()
     this.#context.restart.peerGone(this.#config.address)
   }
@@ -173,6 +174,7 @@ export class Peer implements SessionHost {
     if (effects.has('keepalive')) this.#primary.changeKeepalive(given.keepalive)
     if (effects.has('limits')) this.#checkLimits(this.#primary)
     if (effects.has('dial')) this.#dialAnew()
+    for (const observer of this.#context.observers) observer.reconfigured?.(this)
   }
 
   /** The whole speaker is drained, or no longer (RFC 8326). */
@@ -392,6 +394,7 @@ export class Peer implements SessionHost {
     if (this.clock.now() - this.#upSinceMs >= STEADY_MS) this.#failures = 0
     this.#flaps++
     this.#limits.reset()
+    for (const observer of this.#context.observers) observer.down?.(this, end)
     this.routes.sessionDown(end)
     const { address, asn } = this.#config
     const reason = end.event.detail ?? end.event.type

@@ -116,7 +116,7 @@ test('dynamic neighbours: the longest prefix, up to its limit, keys by prefix', 
         { prefix: '10.1.0.0/16', asn: [65002, 65003], password: 'secret' },
       ],
     },
-    { hasSocketOptions: true },
+    { hasSocketOptions: true, hasBfdSockets: true },
   )
   const dynamic = new DynamicNeighbors(dynamicNeighbors)
   expect(dynamic.admit('10.1.0.1')).toMatchObject({
