@@ -1,15 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type {
-  BfdSessionConfig,
-  BfdSessionStatus,
-  OriginateAttributes,
-  PeerConfig,
-  PeerStatus,
-  RoutesQuery,
-  RoutesView,
-} from '../../src/index.ts'
+import type { OriginateAttributes, PeerConfig, PeerStatus, RoutesQuery, RoutesView } from '../../src/index.ts'
 import type { SpeakerRequest } from './speaker-process.ts'
 
 const ENTRY = fileURLToPath(new URL('speaker-process.ts', import.meta.url))
@@ -35,12 +27,8 @@ export class SpeakerChild implements AsyncDisposable {
     })
   }
 
-  static async start(
-    namespace: string,
-    config: object,
-    more: { bfd?: readonly BfdSessionConfig[] } = {},
-  ): Promise<SpeakerChild> {
-    const args = ['netns', 'exec', namespace, process.execPath, ENTRY, JSON.stringify(config), JSON.stringify(more)]
+  static async start(namespace: string, config: object): Promise<SpeakerChild> {
+    const args = ['netns', 'exec', namespace, process.execPath, ENTRY, JSON.stringify(config)]
     const child = spawn('ip', args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
     const speaker = new SpeakerChild(child)
     const ready = new Promise((resolve) => speaker.#waiting.set(0, resolve))
@@ -56,10 +44,6 @@ export class SpeakerChild implements AsyncDisposable {
 
   async peers(): Promise<PeerStatus[]> {
     return (await this.#ask({ do: 'peers' })) as PeerStatus[]
-  }
-
-  async bfdSessions(): Promise<readonly BfdSessionStatus[]> {
-    return (await this.#ask({ do: 'bfdSessions' })) as readonly BfdSessionStatus[]
   }
 
   async routes(query: RoutesQuery = {}): Promise<RoutesView> {

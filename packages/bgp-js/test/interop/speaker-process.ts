@@ -1,19 +1,10 @@
 // Runs one speaker and does what its parent asks over IPC. The tests kill it the hard way.
 import { linuxBfdSockets, linuxNeighborDiscovery, linuxSocketOptions } from '@margay/sockets'
-import {
-  BfdPeers,
-  type BfdSessionConfig,
-  createBfdService,
-  type Log,
-  type PeerConfig,
-  type RoutesQuery,
-  runSpeaker,
-} from '../../src/index.ts'
+import { type Log, type PeerConfig, type RoutesQuery, runSpeaker } from '../../src/index.ts'
 
 /** What the parent may ask. */
 export type SpeakerRequest =
   | { readonly id: number; readonly do: 'peers' }
-  | { readonly id: number; readonly do: 'bfdSessions' }
   | { readonly id: number; readonly do: 'routes'; readonly query: RoutesQuery }
   | { readonly id: number; readonly do: 'originate'; readonly prefix: string; readonly attributes?: object }
   | { readonly id: number; readonly do: 'withdraw'; readonly prefix: string }
@@ -28,26 +19,19 @@ const line =
   }
 const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 
-const ports = { log, socketOptions: linuxSocketOptions, neighborDiscovery: linuxNeighborDiscovery }
+const ports = {
+  log,
+  socketOptions: linuxSocketOptions,
+  neighborDiscovery: linuxNeighborDiscovery,
+  bfdSockets: linuxBfdSockets,
+}
 const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), ports)
 const { speaker } = running
-
-const { bfd: bfdSessions = [] } = JSON.parse(process.argv[3] ?? '{}') as { bfd?: BfdSessionConfig[] }
-const bfd = bfdSessions.length === 0 ? undefined : createBfdService({ sockets: linuxBfdSockets })
-if (bfd !== undefined) {
-  const peers = new BfdPeers(bfd, {
-    onDown: (address, reason) => speaker.bfdDown(address, reason),
-    onUp: (address) => speaker.bfdUp(address),
-  })
-  for (const session of bfdSessions) peers.follow(session.remote, session)
-}
 
 async function answer(request: SpeakerRequest): Promise<unknown> {
   switch (request.do) {
     case 'peers':
       return speaker.peers()
-    case 'bfdSessions':
-      return bfd?.sessions()
     case 'routes':
       return speaker.routes(request.query)
     case 'originate':
