@@ -156,7 +156,7 @@ export class PeerExport {
     const addPaths = wire.addPath?.send.includes(family) === true ? this.#config.addPath.send : undefined
     const { compiled, identity } = this.#policy
     const { validate } = this.#context
-    const peer = policyPeer(this.#config, this.#negotiated.kind, this.#context.config.asn)
+    const peer = policyPeer(this.#config, this.#negotiated.kind, this.#context.config)
     return {
       key: `${JSON.stringify(target)} ${identity} ${addPaths}`,
       maxOctets,

@@ -59,7 +59,7 @@ export class PeerRoutes {
   }
 
   get #policyPeer(): PolicyPeer {
-    return policyPeer(this.#config, this.#kind, this.#context.config.asn)
+    return policyPeer(this.#config, this.#kind, this.#context.config)
   }
 
   sessionUp(session: Session, negotiated: Negotiated): void {

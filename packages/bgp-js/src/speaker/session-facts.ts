@@ -4,7 +4,7 @@ import type { PolicyPeer } from '../policy/policy-route.ts'
 import type { LocalAs } from '../rib/as-path.ts'
 import type { PeerKind } from '../rib/path.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
-import type { ResolvedPeer } from './config.ts'
+import type { ResolvedPeer, ResolvedSpeaker } from './config.ts'
 
 /** The AS that we pose as towards a peer (RFC 7705). */
 export function localAsOf(config: ResolvedPeer): LocalAs | undefined {
@@ -17,12 +17,11 @@ export function localAsOf(config: ResolvedPeer): LocalAs | undefined {
 export const roleTowards = ({ peerRole }: Negotiated): BgpRole | undefined =>
   peerRole === undefined ? undefined : COUNTERPART[peerRole]
 
-/** The peer as policies see it. */
-export const policyPeer = ({ address, asn }: ResolvedPeer, kind: PeerKind, localAsn: number): PolicyPeer => ({
-  address,
-  asn,
-  type: kind === 'external' ? 'eBGP' : 'iBGP',
-  localAsn,
-})
+/** The peer as policies see it; our AS as it sees us. */
+export function policyPeer(config: ResolvedPeer, kind: PeerKind, speaker: ResolvedSpeaker): PolicyPeer {
+  const { address, asn, localAs } = config
+  if (kind !== 'external') return { address, asn, type: 'iBGP', localAsn: speaker.asn }
+  return { address, asn, type: 'eBGP', localAsn: localAs ?? speaker.confederation?.identifier ?? speaker.asn }
+}
 
 export const withoutZone = (address: string): string => address.split('%', 1)[0] as string

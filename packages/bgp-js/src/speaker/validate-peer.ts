@@ -268,7 +268,8 @@ export function readNextHop(reader: ConfigReader): { ipv4?: string; ipv6?: strin
 }
 
 function readRemovePrivateAs(reader: ConfigReader): RemovePrivateAs {
-  const value = reader.raw('removePrivateAs') ?? false
+  const value = reader.raw('removePrivateAs')
+  if (value === undefined) return false
   if (value === false || value === 'all' || value === 'replace') return value
   reader.problem('removePrivateAs', 'must be "all", "replace" or false')
   return false
