@@ -387,6 +387,7 @@ export class Peer implements SessionHost {
     }
     const { address, asn } = this.#config
     this.#context.log.info({ peer: address, asn }, 'session established')
+    for (const observer of this.#context.observers) observer.up?.(this)
     this.#context.emit({ type: 'sessionUp', peer: address, asn, at: this.clock.date().toISOString() })
   }
 

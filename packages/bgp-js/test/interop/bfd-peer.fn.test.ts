@@ -47,7 +47,9 @@ test('BFD ends the session of a peer that is gone, lets it up again, and is take
       await eventually('up', async () => (await one.peers())[0]?.state === 'Established', {
         describe: async () => one.log,
       })
-      await eventually('BFD is up', async () => state === 'Up', { describe: async () => [await bfd.sessions(), one.log, await one.peers()] })
+      await eventually('BFD is up', async () => state === 'Up', {
+        describe: async () => [await bfd.sessions(), one.log, await one.peers()],
+      })
     }
     await established()
 
