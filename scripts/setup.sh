@@ -27,7 +27,7 @@ fi
 
 debian="iproute2 iptables ipset nftables conntrack iputils-ping busybox wget curl procps util-linux openssl gcc libc6-dev make unzip"
 if [ "$mode" = test ]; then
-  debian="$debian bird2 frr gobgpd openbgpd stayrtr bgpdump python3 containernetworking-plugins tcpdump"
+  debian="$debian bird2 frr gobgpd exabgp openbgpd bgpdump pmacct python3 stayrtr containernetworking-plugins tcpdump"
 fi
 missing=
 for package in $debian; do

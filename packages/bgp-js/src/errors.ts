@@ -2,8 +2,8 @@
 export type BgpErrorCode =
   | 'BGP_BAD_CONFIG'
   | 'BGP_BAD_MESSAGE'
-  | 'BGP_BAD_RTR_PDU'
   | 'BGP_BAD_MRT'
+  | 'BGP_BAD_RTR_PDU'
   | 'BGP_CLOSED'
   | 'BGP_DUPLICATE_PEER'
   | 'BGP_UNKNOWN_PEER'

@@ -10,11 +10,16 @@ export function addBgpCommands(program: Command): void {
     .requiredOption('--config <file>', 'its configuration, JSON')
     .action(async ({ config }: { config: string }) => {
       const { runSpeaker } = await import('bgp-js')
-      const { linuxSocketOptions } = await import('@margay/sockets')
+      const { linuxBfdSockets, linuxNeighborDiscovery, linuxSocketOptions } = await import('@margay/sockets')
       const { pino } = await import('pino')
       const log = pino(pino.destination({ fd: 2, sync: true }))
       const configuration = parseJson(await readFile(config, 'utf8'), config)
-      const running = await runSpeaker(configuration, { log, socketOptions: linuxSocketOptions })
+      const running = await runSpeaker(configuration, {
+        log,
+        socketOptions: linuxSocketOptions,
+        bfdSockets: linuxBfdSockets,
+        neighborDiscovery: linuxNeighborDiscovery,
+      })
       const stop = (): void => {
         running.stop().then(
           () => process.exit(0),

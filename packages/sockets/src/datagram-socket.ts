@@ -3,6 +3,7 @@ import { check, SocketError } from './errors.ts'
 import { Sock, sys } from './libc.ts'
 import { socketAddress } from './socket-address.ts'
 import { bindToDevice, setIntOption, setTtl } from './socket-options.ts'
+import { makeRealtime } from './thread-priority.ts'
 import { requireTtl } from './ttl-filter.ts'
 
 /** DSCP CS6, network control (RFC 2474). */
@@ -56,4 +57,4 @@ function scopeOf(address: Address, device: string | undefined): number {
 }
 
 /** The port `sockets` of bgp-js's BFD service on Linux. */
-export const linuxBfdSockets = { open: openDatagramSocket } as const
+export const linuxBfdSockets = { open: openDatagramSocket, prioritize: makeRealtime } as const

@@ -8,3 +8,4 @@ export {
   type RouterDiscoveryTimes,
 } from './router-discovery.ts'
 export { bindToDevice, isListening, setMd5Key, setMinTtl, setTtl, socketFamily } from './socket-options.ts'
+export { makeRealtime } from './thread-priority.ts'

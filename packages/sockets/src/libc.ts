@@ -78,6 +78,11 @@ export const sys = {
     program: { readonly len: number; readonly filter: readonly SocketFilter[] },
     length: number,
   ) => number,
+  schedSetscheduler: libc.func('int sched_setscheduler(int, int, const void*)') as (
+    thread: number,
+    policy: number,
+    parameters: Uint8Array,
+  ) => number,
   setns: libc.func('int setns(int, int)') as (fd: number, type: number) => number,
   unshare: libc.func('int unshare(int)') as (flags: number) => number,
   mount: libc.func('int mount(const char*, const char*, const char*, unsigned long, const void*)') as (

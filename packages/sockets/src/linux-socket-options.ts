@@ -4,6 +4,8 @@ import { Sock, sys } from './libc.ts'
 import { isListening, setMd5Key, setMinTtl, setTtl, socketFamily } from './socket-options.ts'
 
 const MAX_TTL = 255
+/** What the system is set to. */
+const SYSTEM_TTL = -1
 
 /** What a BGP session needs of its TCP socket. */
 export interface PeerSocketOptions {
@@ -11,7 +13,7 @@ export interface PeerSocketOptions {
   readonly peerAddress: string
   /** TCP MD5 key (RFC 2385); undefined takes one away. */
   readonly password: string | undefined
-  /** GTSM (RFC 5082): how many hops the peer may be away; undefined leaves TTLs as they are. */
+  /** GTSM (RFC 5082): how many hops the peer may be away; undefined: any. */
   readonly ttlSecurityHops: number | undefined
 }
 
@@ -32,9 +34,10 @@ export function applyPeerOptions(fd: number, options: PeerSocketOptions): void {
   if (peer.family === 6 && socketFamily(fd) === 4) return
   setMd5Key(fd, peer, options.password)
   const hops = options.ttlSecurityHops
-  if (hops === undefined) return
-  setTtl(fd, peer.family, MAX_TTL)
-  if (!isListening(fd)) setMinTtl(fd, peer.family, MAX_TTL + 1 - hops)
+  const serves = isListening(fd)
+  // A TTL of 255 hurts no other peer of a listening socket, and one of them may need it.
+  if (hops !== undefined || !serves) setTtl(fd, peer.family, hops === undefined ? SYSTEM_TTL : MAX_TTL)
+  if (!serves) setMinTtl(fd, peer.family, hops === undefined ? 0 : MAX_TTL + 1 - hops)
 }
 
 function parsePeer(text: string): Address | Prefix {

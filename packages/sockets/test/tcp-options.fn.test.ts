@@ -174,6 +174,11 @@ test.for(ways)('GTSM: only what comes with TTL 255 is taken, $name', async ({ li
   expect(accepted.bytesRead).toBe('near'.length)
   setMinTtl(fdOf(accepted), family, 254)
   expect(String((await received)[0])).toBe('far')
+
+  // Without hops the live connection takes everything again.
+  setTtl(fdOf(pair.client), family, 60)
+  applyPeerOptions(fdOf(accepted), { ...options, ttlSecurityHops: undefined })
+  await delivers(pair.client, accepted, 'from anywhere')
 })
 
 test('errors name the option and errno, and never the key', async () => {

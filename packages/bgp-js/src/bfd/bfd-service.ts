@@ -30,6 +30,11 @@ export interface BfdSocketOptions {
 export interface BfdSocketPort {
   /** @returns a bound descriptor, the service's from here on @throws with `code` ending in EADDRINUSE for a taken port */
   open(options: BfdSocketOptions): number
+  /**
+   * Lets a thread (by the kernel's number) run before ordinary ones, so that a machine that is busy causes no alarm.
+   * It may throw: the service then does without.
+   */
+  prioritize?(threadId: number): void
 }
 
 /** A session to be. */
@@ -157,6 +162,7 @@ export class BfdService {
     if (this.#closing) return
     this.#closing = true
     this.#sessions.clear()
+    this.#worker.ref()
     const exited = once(this.#worker, 'exit')
     this.#tell({ do: 'close' })
     await exited
@@ -206,8 +212,18 @@ export class BfdService {
     const question = this.#nextId++
     const waiting = Promise.withResolvers<BfdWorkerStatus>()
     this.#questions.set(question, waiting)
+    this.#worker.ref()
     this.#tell({ do: 'status', question })
     return waiting.promise
+  }
+
+  #prioritize(threadId: number | undefined): void {
+    if (threadId === undefined) return
+    try {
+      this.#sockets.prioritize?.(threadId)
+    } catch {
+      // Without the right to do so it runs as everybody does.
+    }
   }
 
   #ended(): void {
@@ -221,12 +237,18 @@ export class BfdService {
   }
 
   #take(report: BfdReport): void {
-    if (report.kind === 'state') {
-      this.#sessions.get(report.id)?.onState(report.change)
-      return
+    switch (report.kind) {
+      case 'state':
+        this.#sessions.get(report.id)?.onState(report.change)
+        return
+      case 'started':
+        this.#prioritize(report.threadId)
+        return
+      case 'status':
+        this.#questions.get(report.question)?.resolve(report.status)
+        this.#questions.delete(report.question)
+        if (this.#questions.size === 0) this.#worker.unref()
     }
-    this.#questions.get(report.question)?.resolve(report.status)
-    this.#questions.delete(report.question)
   }
 }
 

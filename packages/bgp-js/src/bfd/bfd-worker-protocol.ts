@@ -71,5 +71,7 @@ export type BfdCommand =
 
 /** What the worker tells the main thread. */
 export type BfdReport =
+  /** `threadId`: as the kernel counts them; undefined where there is no /proc. */
+  | { readonly kind: 'started'; readonly threadId: number | undefined }
   | { readonly kind: 'state'; readonly id: number; readonly change: BfdStateChange }
   | { readonly kind: 'status'; readonly question: number; readonly status: BfdWorkerStatus }

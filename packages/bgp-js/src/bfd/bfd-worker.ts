@@ -1,21 +1,22 @@
 // The BFD thread. It shares nothing with the threads that process routes, so that these can't make it late.
-import { setPriority } from 'node:os'
+import { readlinkSync } from 'node:fs'
+import { basename } from 'node:path'
 import { parentPort } from 'node:worker_threads'
 import { BfdEndpoint } from './bfd-endpoint.ts'
 import type { BfdCommand, BfdReport } from './bfd-worker-protocol.ts'
-
-const HIGHEST_PRIORITY = -20
 
 if (parentPort === null) throw new Error('bfd-worker.ts runs as a worker thread only')
 const port = parentPort
 const report = (message: BfdReport): void => port.postMessage(message, [])
 const endpoint = new BfdEndpoint((id, change) => report({ kind: 'state', id, change }))
 
-try {
-  // On Linux this is about the calling thread alone.
-  setPriority(0, HIGHEST_PRIORITY)
-} catch {
-  // Without CAP_SYS_NICE it runs as everybody does.
+/** `/proc/thread-self` leads to `PID/task/THREAD`. */
+function kernelThreadId(): number | undefined {
+  try {
+    return Number(basename(readlinkSync('/proc/thread-self')))
+  } catch {
+    return undefined
+  }
 }
 
 port.on('message', (command: BfdCommand) => {
@@ -36,3 +37,5 @@ port.on('message', (command: BfdCommand) => {
       void endpoint.close().then(() => port.close())
   }
 })
+
+report({ kind: 'started', threadId: kernelThreadId() })

@@ -1,5 +1,5 @@
 import { Address } from '@margay/net'
-import type { ConfigReader } from '../speaker/config-reader.ts'
+import type { ConfigReader } from '../config-reader.ts'
 import { type Direction, RESERVED_TAG_PREFIX } from './compile-actions.ts'
 import type { PolicyAction } from './policy.ts'
 import type { SetNames } from './read-policy.ts'

@@ -1,4 +1,4 @@
-import type { ConfigReader } from '../speaker/config-reader.ts'
+import type { ConfigReader } from '../config-reader.ts'
 import { parseAsPathRegex } from './as-path-regex-parser.ts'
 import type { ListMatch, PolicyMatch } from './policy.ts'
 import type { SetNames } from './read-policy.ts'

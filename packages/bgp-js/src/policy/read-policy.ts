@@ -1,4 +1,4 @@
-import type { ConfigReader } from '../speaker/config-reader.ts'
+import type { ConfigReader } from '../config-reader.ts'
 import type { Direction } from './compile-actions.ts'
 import type { Policy, PolicyRule, PolicySets, PrefixListPolicy, PrefixRule, PrefixSetEntry } from './policy.ts'
 import type { RoutePolicy } from './policy-route.ts'

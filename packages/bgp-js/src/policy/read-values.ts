@@ -1,5 +1,5 @@
 import { Prefix } from '@margay/net'
-import type { ConfigReader } from '../speaker/config-reader.ts'
+import type { ConfigReader } from '../config-reader.ts'
 import { parseCommunityPattern, parseExactCommunity } from './community-pattern.ts'
 import { parseAsRange } from './compiled-sets.ts'
 import type { AsMatch, NumberMatch } from './policy.ts'

@@ -12,7 +12,7 @@ export class AddPathOut implements GroupTable {
   readonly #rib: FamilyRib
   readonly #blocks: OutBlockStore
   readonly #withholding: Withholding
-  readonly #maxPaths: number
+  #maxPaths: number
   readonly #sent = new Map<number, Map<number, OutBlock>>()
 
   constructor(rib: FamilyRib, blocks: OutBlockStore, withholding: Withholding, maxPaths: number) {
@@ -56,6 +56,10 @@ export class AddPathOut implements GroupTable {
     const exported = best === 0 ? undefined : exporter.export(best)
     if (typeof exported === 'object') this.#blocks.dropUnused(exported.id)
     return typeof exported === 'string' ? exported : undefined
+  }
+
+  limitPaths(maxPaths: number): void {
+    this.#maxPaths = maxPaths
   }
 
   clone(withholding: Withholding): AddPathOut {

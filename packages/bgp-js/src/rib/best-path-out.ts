@@ -31,6 +31,8 @@ export interface GroupTable {
   isWithheld(prefix: number, member: GroupMember): boolean
   /** Why nothing is sent of a prefix that has a best path. */
   explain(prefix: number, exporter: RouteExporter): ExportRefusal | undefined
+  /** Most paths of a prefix that are sent from now on; without ADD-PATH it is always one. */
+  limitPaths(maxPaths: number): void
   /** A table of its own with the same content. */
   clone(withholding: Withholding): GroupTable
   /** Gives back everything that it retains. */
@@ -118,6 +120,8 @@ export class BestPathOut implements GroupTable {
     if (typeof exported === 'object') this.#blocks.dropUnused(exported.id)
     return typeof exported === 'string' ? exported : undefined
   }
+
+  limitPaths(): void {}
 
   clone(withholding: Withholding): BestPathOut {
     const copy = new BestPathOut(this.#rib, this.#blocks, withholding)

@@ -13,7 +13,7 @@ import type { AttributeSet } from './attribute-store.ts'
 import type { FamilyRib } from './loc-rib.ts'
 import type { OutBlock, OutBlockStore } from './out-block.ts'
 import type { PathSource, PeerKind } from './path.ts'
-import { RouteView } from './route-view.ts'
+import { RouteView, type Validate } from './route-view.ts'
 
 /** What the routes for a peer depend on. Peers for which all of it is equal share an update group. */
 export interface ExportTarget {
@@ -78,6 +78,7 @@ export class RouteExporter {
   readonly target: ExportTarget
   readonly #policy: CompiledPolicy | undefined
   readonly #policyPeer: PolicyPeer
+  readonly #validate: Validate | undefined
   readonly #rib: FamilyRib
   readonly #blocks: OutBlockStore
   /** By id of the attribute set: the latest source of each. */
@@ -86,13 +87,18 @@ export class RouteExporter {
 
   constructor(
     target: ExportTarget,
-    policy: { readonly compiled: CompiledPolicy | undefined; readonly peer: PolicyPeer },
+    policy: {
+      readonly compiled: CompiledPolicy | undefined
+      readonly peer: PolicyPeer
+      readonly validate?: Validate | undefined
+    },
     rib: FamilyRib,
     blocks: OutBlockStore,
   ) {
     this.target = target
     this.#policy = policy.compiled
     this.#policyPeer = policy.peer
+    this.#validate = policy.validate
     this.#rib = rib
     this.#blocks = blocks
   }
@@ -106,7 +112,8 @@ export class RouteExporter {
     const base = this.#baseOf(memo)
     if (policy === undefined) return this.#remembered(memo, base)
     const { prefixes, paths } = this.#rib
-    const view = new RouteView(prefixes, paths.prefix[path] as number, this.#rib.sourceOf(path), base)
+    const route = { prefixes, prefix: paths.prefix[path] as number, source: this.#rib.sourceOf(path) }
+    const view = new RouteView(route, base, this.#validate)
     const allowed = policy.evaluate(view, this.#policyPeer)
     if (allowed === undefined) {
       if (!policy.dependsOnPrefix) memo.result = 'policy'

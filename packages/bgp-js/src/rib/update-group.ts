@@ -122,8 +122,9 @@ export class UpdateGroup implements Withholding {
   }
 
   /** Other settings: everything is looked at again, and what differs is sent. */
-  retarget(key: string, exporter: RouteExporter): void {
+  retarget(key: string, exporter: RouteExporter, addPaths?: number): void {
     this.key = key
+    if (addPaths !== undefined) this.#table.limitPaths(addPaths)
     this.#exporter = exporter
     this.settleAll()
   }

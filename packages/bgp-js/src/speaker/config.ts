@@ -2,6 +2,7 @@ import type { PeerAsRule } from '../fsm/negotiation.ts'
 import type { Policy, PrefixListPolicy } from '../policy/policy.ts'
 import type { RoutePolicy } from '../policy/policy-route.ts'
 import type { RemovePrivateAs } from '../rib/as-path.ts'
+import type { RpkiConfig } from '../rpki/rpki-validator.ts'
 import type { FamilyName } from '../wire/address-family.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
 
@@ -50,6 +51,18 @@ export type MaxPrefixesConfig =
   | number
   | PrefixLimitConfig
   | { readonly ipv4?: number | PrefixLimitConfig; readonly ipv6?: number | PrefixLimitConfig }
+
+/** BFD (RFC 5880) that watches the path to one peer. Needs the bfdSockets port. */
+export interface BfdConfig {
+  /** Least time between two packets of ours, milliseconds; default 300. */
+  readonly minTxMs?: number
+  /** Least time between two packets that we take, milliseconds; default 300. */
+  readonly minRxMs?: number
+  /** Packets in a row that may be lost; default 3. */
+  readonly multiplier?: number
+  /** The peer may be several hops away (RFC 5883). Default false. */
+  readonly multihop?: boolean
+}
 
 /** What peers of every kind share: all but who they are. Plain data but for policies given as functions. */
 export interface SessionConfig {
@@ -102,6 +115,8 @@ export interface SessionConfig {
   readonly ttlSecurity?: number
   /** TCP MD5 key. Needs the socketOptions port. Never shown in status or logs. */
   readonly password?: string
+  /** End the session as soon as BFD loses the peer (RFC 9384). */
+  readonly bfd?: BfdConfig
   readonly import?: RoutePolicy | Policy | PrefixListPolicy
   readonly export?: RoutePolicy | Policy | PrefixListPolicy
 }
@@ -163,6 +178,8 @@ export interface SpeakerConfig {
   readonly nextHop?: { readonly ipv4?: string; readonly ipv6?: string }
   /** RFC 8212: external peers without a policy give and get nothing. Default false: cluster meshes rely on it. */
   readonly ebgpRequiresPolicy?: boolean
+  /** Caches for origin validation (RFC 8210), which policies match as `validation`. */
+  readonly rpki?: RpkiConfig
 }
 
 /** {@link PrefixLimitConfig} with defaults filled in. */
@@ -183,7 +200,7 @@ type OptionalInSession =
   | 'password'
   | 'import'
   | 'export'
-type Resolved<T> = Required<Omit<T, OptionalInSession | 'addPath' | 'maxPrefixes'>> & {
+type Resolved<T> = Required<Omit<T, OptionalInSession | 'addPath' | 'maxPrefixes' | 'bfd'>> & {
   readonly [K in OptionalInSession & keyof T]?: NonNullable<T[K]>
 }
 
@@ -192,6 +209,7 @@ export interface ResolvedSession extends Resolved<SessionConfig> {
   /** `send`: most paths of one prefix; 0 for none. */
   readonly addPath: { readonly send: number; readonly receive: boolean }
   readonly maxPrefixes: Readonly<Partial<Record<FamilyName, PrefixLimit>>>
+  readonly bfd?: Required<BfdConfig>
 }
 
 /** {@link PeerConfig} with defaults filled in. */
@@ -217,10 +235,13 @@ export interface ResolvedDynamicNeighbors {
 
 /** {@link SpeakerConfig} with defaults filled in. */
 export interface ResolvedSpeaker
-  extends Readonly<Required<Omit<SpeakerConfig, 'listen' | 'neighbors' | 'dynamicNeighbors' | 'confederation'>>> {
+  extends Readonly<
+    Required<Omit<SpeakerConfig, 'listen' | 'neighbors' | 'dynamicNeighbors' | 'confederation' | 'rpki'>>
+  > {
   readonly confederation?: ConfederationConfig
   readonly listen: readonly Required<ListenConfig>[]
   readonly neighbors: readonly ResolvedPeer[]
+  readonly rpki?: RpkiConfig
   readonly dynamicNeighbors: readonly ResolvedDynamicNeighbors[]
   readonly gracefulRestart: Required<GracefulRestartConfig>
 }

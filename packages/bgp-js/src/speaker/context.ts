@@ -1,9 +1,11 @@
 import type { Family } from '@margay/net'
 import type { LocRib } from '../rib/loc-rib.ts'
+import type { Validate } from '../rib/route-view.ts'
 import type { FamilyName } from '../wire/address-family.ts'
 import type { ResolvedSpeaker } from './config.ts'
 import type { Connection } from './connection.ts'
 import type { Dialer } from './dialer.ts'
+import type { PeerObserver } from './peer-observer.ts'
 import type { Clock, Log } from './ports.ts'
 import type { RestartDeferral } from './restart-deferral.ts'
 import type { SessionError } from './session-error.ts'
@@ -50,6 +52,9 @@ export interface SpeakerContext {
   readonly updateGroups: Readonly<Record<Family, UpdateGroups>>
   readonly dialer: Dialer
   readonly restart: RestartDeferral
+  readonly observers: readonly PeerObserver[]
+  /** What RPKI says of a route; undefined where no cache is configured. */
+  readonly validate: Validate | undefined
   /** False while route selection of the family waits for a restart to be over. */
   isSettled(family: Family): boolean
   /** A text that was never answered before. */

@@ -1,6 +1,6 @@
 import { Prefix } from '@margay/net'
+import { isWithin } from '../peer-address.ts'
 import type { ResolvedDynamicNeighbors, ResolvedPeer } from './config.ts'
-import { isWithin } from './peer-address.ts'
 import type { SocketOptions } from './ports.ts'
 
 interface Group {

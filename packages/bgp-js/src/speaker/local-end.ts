@@ -1,9 +1,9 @@
 import { Address, type Family } from '@margay/net'
 import type { LocalEnd } from '../fsm/negotiation.ts'
+import { parseZoned } from '../peer-address.ts'
 import type { Capability } from '../wire/capabilities/capability.ts'
 import { valueOfRole } from '../wire/capabilities/role.ts'
 import type { ResolvedPeer, ResolvedSpeaker } from './config.ts'
-import { parseZoned } from './peer-address.ts'
 import { localAsnFor } from './peer-kind.ts'
 
 /** What we bring to a session with `peer`. @param restarting sets the R bit (RFC 4724 §3) */

@@ -6,9 +6,9 @@ import type { ResolvedPeer } from './config.ts'
  * `session`: OPEN carries it, or the peer is another one: the session is made anew;
  * `routes`: policies and what is judged or written per route: applied to what is there;
  * `socket`: an option of the TCP sockets, set on the live one; `keepalive`: our own timer;
- * `limits`: judged again at once; `dial`: the next attempt to connect, nothing else; `none`: read when it is needed.
+ * `limits`: judged again at once; `dial`: the next attempt to connect, nothing else; `bfd`: who watches the path; `none`: read when it is needed.
  */
-export type ChangeEffect = 'session' | 'routes' | 'socket' | 'keepalive' | 'limits' | 'dial' | 'none'
+export type ChangeEffect = 'session' | 'routes' | 'socket' | 'keepalive' | 'limits' | 'dial' | 'bfd' | 'none'
 
 const EFFECTS: Readonly<Record<keyof ResolvedPeer, ChangeEffect>> = {
   address: 'session',
@@ -22,6 +22,7 @@ const EFFECTS: Readonly<Record<keyof ResolvedPeer, ChangeEffect>> = {
   description: 'none',
   adminDown: 'session',
   drain: 'routes',
+  bfd: 'bfd',
   localAs: 'session',
   localAsNoPrepend: 'routes',
   localAsReplace: 'routes',

@@ -1,5 +1,6 @@
 import type { Family } from '@margay/net'
 import type { Negotiated } from '../fsm/negotiation.ts'
+import { parseZoned } from '../peer-address.ts'
 import type { CompiledPolicy } from '../policy/compile-policy.ts'
 import { type ExportTarget, RouteExporter } from '../rib/export-rules.ts'
 import type { GroupMember } from '../rib/group-member.ts'
@@ -10,7 +11,6 @@ import { encodeRouteRefresh, RefreshSubtype } from '../wire/messages/route-refre
 import { encodeEndOfRib } from '../wire/messages/update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
-import { parseZoned } from './peer-address.ts'
 import type { Session } from './session.ts'
 import { localAsOf, policyPeer, roleTowards, withoutZone } from './session-facts.ts'
 import type { GroupSettings } from './update-groups.ts'
@@ -153,13 +153,15 @@ export class PeerExport {
   #settings(family: Family): GroupSettings {
     const { wire, maxOctets } = this.#negotiated
     const target = this.#target()
+    const addPaths = wire.addPath?.send.includes(family) === true ? this.#config.addPath.send : undefined
     const { compiled, identity } = this.#policy
+    const { validate } = this.#context
     const peer = policyPeer(this.#config, this.#negotiated.kind, this.#context.config)
     return {
-      key: `${JSON.stringify(target)} ${identity}`,
+      key: `${JSON.stringify(target)} ${identity} ${addPaths}`,
       maxOctets,
-      addPaths: wire.addPath?.send.includes(family) === true ? this.#config.addPath.send : undefined,
-      newExporter: (rib, blocks) => new RouteExporter(target, { compiled, peer }, rib, blocks),
+      addPaths,
+      newExporter: (rib, blocks) => new RouteExporter(target, { compiled, peer, validate }, rib, blocks),
     }
   }
 

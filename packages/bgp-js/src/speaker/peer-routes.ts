@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Family } from '@margay/net'
 import type { Negotiated } from '../fsm/negotiation.ts'
+import { parseZoned } from '../peer-address.ts'
 import type { Direction } from '../policy/compile-actions.ts'
 import { compilePolicy } from '../policy/compile-policy.ts'
 import type { Policy, PrefixListPolicy } from '../policy/policy.ts'
@@ -13,10 +14,10 @@ import type { PathSource, PeerKind } from '../rib/path.ts'
 import { FAMILIES } from '../wire/address-family.ts'
 import { ipv4Value } from '../wire/ip-text.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
+import { prefixText } from '../wire/prefix-key.ts'
 import type { RouteUpdate } from '../wire/resolve-update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
-import { parseZoned } from './peer-address.ts'
 import { type GroupPolicy, PeerExport, type SessionMembership } from './peer-export.ts'
 import { type ImportSettings, importJudge } from './peer-import.ts'
 import { peerKind } from './peer-kind.ts'
@@ -158,6 +159,13 @@ export class PeerRoutes {
     for (const family of active.negotiated.families) this.#reimport(this.#active, family)
   }
 
+  /** RPKI says something else of some prefixes: imports those anew. */
+  revalidate(isAffected: (prefix: string) => boolean): void {
+    const active = this.#active
+    if (active === undefined || this.#importPolicy.compiled === undefined) return
+    for (const family of active.negotiated.families) this.#reimport(active, family, isAffected)
+  }
+
   /** The socket has room again. */
   writable(): void {
     this.#active?.export.writable()
@@ -187,6 +195,7 @@ export class PeerRoutes {
       context,
       policy,
       policyPeer: this.#policyPeer,
+      validate: this.#context.validate,
       refuseAll: this.#context.config.ebgpRequiresPolicy && this.#kind === 'external' && policy === undefined,
     }
   }
@@ -209,12 +218,16 @@ export class PeerRoutes {
     }
   }
 
-  #reimport(active: ActiveSession, family: Family): void {
+  #reimport(active: ActiveSession, family: Family, isAffected?: (prefix: string) => boolean): void {
     const table = this.adjRibIn[family]
+    const { paths, prefixes } = this.#context.locRib.family(family)
     this.#walkSlices(table, () => {
       if (this.#active !== active) return undefined
       const judge = importJudge(this.#importSettings(active), this.#context.locRib, family, table.source)
-      return (path) => table.reimport(path, judge)
+      return (path) => {
+        if (isAffected?.(prefixText(prefixes.keyOf(paths.prefix[path] as number))) !== false)
+          table.reimport(path, judge)
+      }
     })
   }
 

@@ -4,6 +4,7 @@ import type { NotificationFields } from '../errors.ts'
 import { resolveCollision } from '../fsm/collision.ts'
 import type { LocalEnd, Negotiated } from '../fsm/negotiation.ts'
 import type { SessionState } from '../fsm/state.ts'
+import { canonicalAddress } from '../peer-address.ts'
 import type { AttributeSet } from '../rib/attribute-store.ts'
 import type { PeerKind } from '../rib/path.ts'
 import type { Capability } from '../wire/capabilities/capability.ts'
@@ -17,7 +18,6 @@ import { Connection } from './connection.ts'
 import type { SpeakerContext } from './context.ts'
 import { listeningAddress, localCapabilities, localEndFor } from './local-end.ts'
 import { type MessageCounters, newMessageCounters } from './message-counters.ts'
-import { canonicalAddress } from './peer-address.ts'
 import { changeEffects } from './peer-changes.ts'
 import { PeerHistory } from './peer-history.ts'
 import { type HoldReason, PeerHolds } from './peer-holds.ts'
@@ -150,6 +150,7 @@ export class Peer implements SessionHost {
     this.stop({ code: NotificationCode.Cease, subcode: CeaseSubcode.PeerDeconfigured })
     this.#endHoldBack()
     this.#holds.clear()
+    for (const observer of this.#context.observers) observer.removed?.(this)
     this.routes.close()
     this.#context.restart.peerGone(this.#config.address)
   }
@@ -173,6 +174,7 @@ export class Peer implements SessionHost {
     if (effects.has('keepalive')) this.#primary.changeKeepalive(given.keepalive)
     if (effects.has('limits')) this.#checkLimits(this.#primary)
     if (effects.has('dial')) this.#dialAnew()
+    for (const observer of this.#context.observers) observer.reconfigured?.(this)
   }
 
   /** The whole speaker is drained, or no longer (RFC 8326). */
@@ -390,6 +392,7 @@ export class Peer implements SessionHost {
     if (this.clock.now() - this.#upSinceMs >= STEADY_MS) this.#failures = 0
     this.#flaps++
     this.#limits.reset()
+    for (const observer of this.#context.observers) observer.down?.(this, end)
     this.routes.sessionDown(end)
     const { address, asn } = this.#config
     const reason = end.event.detail ?? end.event.type

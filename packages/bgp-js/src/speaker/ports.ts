@@ -1,3 +1,5 @@
+import type { BfdSocketPort } from '../bfd/bfd-service.ts'
+
 /** A timer that runs; `cancel` of one that is over does nothing. */
 export interface ClockTimer {
   cancel(): void
@@ -57,6 +59,8 @@ export interface SpeakerPorts {
   readonly clock?: Clock
   readonly log?: Log
   readonly socketOptions?: SocketOptionsPort
+  /** How BFD sockets are made: `linuxBfdSockets` of `@margay/sockets`. Without it peers with `bfd` are refused. */
+  readonly bfdSockets?: BfdSocketPort
   /** Lets `interface` peers dial; without it they wait to be dialed. */
   readonly neighborDiscovery?: NeighborDiscoveryPort
   /** Whether there is a way to a next hop; default: always. Call `nextHopsChanged()` when answers change. */

@@ -1,5 +1,5 @@
+import type { ConfigReader } from '../config-reader.ts'
 import type { PrefixLimit, ResolvedSession } from './config.ts'
-import type { ConfigReader } from './config-reader.ts'
 
 const MAX_U32 = 0xffffffff
 const DEFAULT_WARN_AT_PERCENT = 75

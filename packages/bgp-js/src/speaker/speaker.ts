@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Family } from '@margay/net'
 import { BgpError } from '../errors.ts'
+import { canonicalAddress } from '../peer-address.ts'
 import type { DecisionRules } from '../rib/decision.ts'
 import { LocRib } from '../rib/loc-rib.ts'
 import { LocRibSubscription } from '../rib/loc-rib-subscription.ts'
@@ -8,16 +9,19 @@ import type { OriginateAttributes } from '../rib/route-attributes.ts'
 import { FAMILIES } from '../wire/address-family.ts'
 import { shutdownData } from '../wire/messages/notification.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
+import { prefixText } from '../wire/prefix-key.ts'
 import { refuse } from './accept-guard.ts'
+import { BfdWatch } from './bfd-watch.ts'
 import type { PeerConfig, ResolvedPeer, ResolvedSpeaker, SpeakerConfig } from './config.ts'
 import { type Connection, plainAddress } from './connection.ts'
 import type { SpeakerContext, SpeakerEvent } from './context.ts'
 import { Dialer } from './dialer.ts'
 import { DynamicNeighbors } from './dynamic-neighbors.ts'
 import { Listener } from './listener.ts'
+import { OriginValidation } from './origin-validation.ts'
 import { type OriginatedRoute, OriginatedRoutes } from './originated-routes.ts'
 import { Peer } from './peer.ts'
-import { canonicalAddress } from './peer-address.ts'
+import type { PeerObserver } from './peer-observer.ts'
 import { type Log, type SocketOptions, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
 import { RestartDeferral } from './restart-deferral.ts'
 import { type RoutesQuery, type RoutesView, viewRoutes } from './routes-view.ts'
@@ -34,7 +38,7 @@ export interface StopOptions {
   readonly text?: string
 }
 
-const RECONSIDER_SLICE = 500
+const WALK_SLICE = 500
 /** Strangers are counted and named in the log at most this often. */
 const STRANGER_LOG_MS = 10_000
 
@@ -57,18 +61,21 @@ export class Speaker {
   /** Families whose first selection after a restart is under way. */
   readonly #selecting = new Set<Family>()
   #running = false
+  readonly #observers: PeerObserver[] = []
+  readonly #validation: OriginValidation | undefined
   #drained = false
   #strangers = 0
   #strangersLoggedAt = Number.NEGATIVE_INFINITY
 
   /** @throws {BgpConfigError} naming every bad field */
   constructor(config: SpeakerConfig, ports: SpeakerPorts = {}) {
-    this.#config = parseSpeakerConfig(config, { hasSocketOptions: ports.socketOptions !== undefined })
+    this.#config = parseSpeakerConfig(config, offers(ports))
     this.#ports = ports
     this.#log = ports.log ?? silentLog
     this.#locRib = new LocRib(this.#decisionRules(), {
       prefixChanged: (family, prefix, bestChanged) => this.#prefixChanged(family, prefix, bestChanged),
     })
+    this.#validation = this.#newValidation()
     this.#context = this.#newContext()
     this.#originated = new OriginatedRoutes(this.#locRib, this.#config)
     this.#dynamic = new DynamicNeighbors(this.#config.dynamicNeighbors)
@@ -109,6 +116,7 @@ export class Speaker {
       throw error
     }
     this.#running = true
+    this.#validation?.start()
     for (const peer of this.#peers.values()) this.#startPeer(peer)
     return bound
   }
@@ -130,6 +138,8 @@ export class Speaker {
       else peer.stop(notification)
       peer.routes.stale.close()
     }
+    for (const observer of this.#observers) observer.close?.()
+    this.#validation?.stop()
     for (const subscription of this.#subscriptions) subscription.close()
     await Promise.all(this.#listeners.splice(0).map(async (listener) => listener.close()))
     await Promise.all([...this.#connections].map(async (connection) => connection.closed))
@@ -256,12 +266,35 @@ export class Speaker {
     for (const family of FAMILIES) this.#reconsider(family, () => undefined)
   }
 
+  #newValidation(): OriginValidation | undefined {
+    const { rpki, asn } = this.#config
+    if (rpki === undefined) return undefined
+    const clock = this.#ports.clock ?? systemClock
+    return new OriginValidation(rpki, { asn, clock, log: this.#log }, (isAffected) => this.#revalidate(isAffected))
+  }
+
+  #revalidate(isAffected: (prefix: string) => boolean): void {
+    for (const peer of this.#peers.values()) peer.routes.revalidate(isAffected)
+    for (const family of FAMILIES) {
+      const { prefixes } = this.#locRib.family(family)
+      this.#walk(family, (prefix) => {
+        if (!isAffected(prefixText(prefixes.keyOf(prefix)))) return
+        this.#context.updateGroups[family].prefixChanged(prefix, true)
+      })
+    }
+  }
+
   #newContext(): SpeakerContext {
     const clock = this.#ports.clock ?? systemClock
     const work = new WorkLoop((error) => this.#log.error({ error }, 'a task failed'))
     const groups = (family: Family): UpdateGroups => new UpdateGroups(this.#locRib.family(family), work, clock)
     let identities = 0
+    const { bfdSockets } = this.#ports
+    this.#observers.push(...(bfdSockets === undefined ? [] : [new BfdWatch(bfdSockets, this.#log)]))
+    const validation = this.#validation
     return {
+      observers: this.#observers,
+      validate: validation === undefined ? undefined : (prefix, route) => validation.validate(prefix, route),
       config: this.#config,
       clock,
       log: this.#log,
@@ -326,11 +359,17 @@ export class Speaker {
 
   #reconsider(family: Family, onDone: () => void): void {
     const rib = this.#locRib.family(family)
+    this.#walk(family, (prefix) => rib.reconsider(prefix), onDone)
+  }
+
+  /** Visits every prefix that has paths, in slices. */
+  #walk(family: Family, visit: (prefix: number) => void, onDone: () => void = () => undefined): void {
+    const rib = this.#locRib.family(family)
     let next = 1
     this.#context.work.schedule({
       run: () => {
-        const end = Math.min(next + RECONSIDER_SLICE, rib.prefixes.end)
-        for (; next < end; next++) rib.reconsider(next)
+        const end = Math.min(next + WALK_SLICE, rib.prefixes.end)
+        for (; next < end; next++) if (rib.firstPath(next) !== 0) visit(next)
         if (next < rib.prefixes.end) return true
         onDone()
         return false
@@ -452,10 +491,14 @@ export class Speaker {
   }
 
   #parsePeer(config: PeerConfig): ResolvedPeer {
-    const hasSocketOptions = this.#ports.socketOptions !== undefined
-    return parsePeerConfig(config, { hasSocketOptions, speaker: this.#config })
+    return parsePeerConfig(config, { ...offers(this.#ports), speaker: this.#config })
   }
 }
+
+const offers = (ports: SpeakerPorts): { hasSocketOptions: boolean; hasBfdSockets: boolean } => ({
+  hasSocketOptions: ports.socketOptions !== undefined,
+  hasBfdSockets: ports.bfdSockets !== undefined,
+})
 
 /**
  * Makes a speaker; `start()` sets it going.

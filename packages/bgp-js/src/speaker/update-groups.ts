@@ -85,7 +85,7 @@ export class UpdateGroups {
     const task = group.isShared ? new GroupTask(this.#work, this.#clock) : undefined
     const own = task === undefined ? group : group.split(member, this.#surroundings(settings, task))
     if (task !== undefined) this.#register(own, task)
-    own.retarget(settings.key, settings.newExporter(this.#rib, this.#blocks))
+    own.retarget(settings.key, settings.newExporter(this.#rib, this.#blocks), settings.addPaths)
     return own
   }
 

@@ -1,6 +1,6 @@
+import { ConfigReader } from '../config-reader.ts'
 import { BgpConfigError, type ConfigProblem } from '../errors.ts'
 import type { ConfederationConfig, ListenConfig, PeerConfig, ResolvedPeer, ResolvedSpeaker } from './config.ts'
-import { ConfigReader } from './config-reader.ts'
 import { type ConfigSurroundings, MAX_ASN, readDynamicNeighbors, readNextHop, readPeer } from './validate-peer.ts'
 
 const MAX_U32 = 0xffffffff
@@ -29,6 +29,7 @@ export function parseSpeakerConfig(value: unknown, surroundings: Omit<ConfigSurr
     defaultLocalPref: reader.integer('defaultLocalPref', { min: 0, max: MAX_U32, default: 100 }),
     nextHop: readNextHop(reader),
     ebgpRequiresPolicy: reader.boolean('ebgpRequiresPolicy', false),
+    ...readRpki(reader),
   }
   refuseTwins(
     reader,
@@ -98,4 +99,21 @@ function readGracefulRestart(reader: ConfigReader): ResolvedSpeaker['gracefulRes
   }
   child?.refuseUnknown()
   return settings
+}
+
+function readRpki(reader: ConfigReader): Pick<ResolvedSpeaker, 'rpki'> {
+  const child = reader.child('rpki')
+  if (child === undefined) return {}
+  const caches = child.children('caches').map((cache) => {
+    const read = {
+      address: cache.address('address', { required: true }) ?? '',
+      port: cache.integer('port', { min: 1, max: 65535, default: 323 }),
+      preference: cache.integer('preference', { min: 0, max: 255, default: 0 }),
+    }
+    cache.refuseUnknown()
+    return read
+  })
+  if (caches.length === 0) child.problem('caches', 'must list at least one cache')
+  child.refuseUnknown()
+  return { rpki: { caches } }
 }

@@ -1,23 +1,25 @@
+import type { ConfigReader } from '../config-reader.ts'
 import type { PeerAsRule } from '../fsm/negotiation.ts'
 import { kindOfAsn } from '../fsm/peer-kind.ts'
+import { isInterfaceName, parseZoned } from '../peer-address.ts'
 import { readPolicy } from '../policy/read-policy.ts'
 import type { RemovePrivateAs } from '../rib/as-path.ts'
 import type { FamilyName } from '../wire/address-family.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
 import type {
+  BfdConfig,
   ResolvedDynamicNeighbors,
   ResolvedPeer,
   ResolvedSession,
   ResolvedSpeaker,
   SessionConfig,
 } from './config.ts'
-import type { ConfigReader } from './config-reader.ts'
-import { isInterfaceName, parseZoned } from './peer-address.ts'
 import { readMaxPrefixes } from './read-max-prefixes.ts'
 
 /** What a peer's configuration is read against. */
 export interface ConfigSurroundings {
   readonly hasSocketOptions: boolean
+  readonly hasBfdSockets: boolean
   readonly speaker: Pick<ResolvedSpeaker, 'asn' | 'confederation'>
 }
 
@@ -177,7 +179,7 @@ type OptionalFields = Pick<
   | 'password'
   | 'import'
   | 'export'
->
+> & { readonly bfd?: Required<BfdConfig> }
 
 function optionalFields(reader: ConfigReader, surroundings: ConfigSurroundings): OptionalFields {
   const optional = <K extends keyof OptionalFields>(
@@ -193,6 +195,9 @@ function optionalFields(reader: ConfigReader, surroundings: ConfigSurroundings):
       reader.problem(field, 'needs a socket option that this program can not set (no socketOptions port)')
     }
   }
+  if (reader.has('bfd') && !surroundings.hasBfdSockets) {
+    reader.problem('bfd', 'needs sockets that this program can not open (no bfdSockets port)')
+  }
   return {
     ...optional('description', () => reader.text('description', 255)),
     ...optional('keepalive', () => reader.integer('keepalive', { min: 1, max: 21845 })),
@@ -201,9 +206,23 @@ function optionalFields(reader: ConfigReader, surroundings: ConfigSurroundings):
     ...optional('longLivedGracefulRestart', () => readLongLived(reader)),
     ...optional('ttlSecurity', () => reader.integer('ttlSecurity', { min: 1, max: 254 })),
     ...optional('password', () => reader.text('password', MAX_PASSWORD_OCTETS)),
+    ...optional('bfd', () => readBfd(reader)),
     ...optional('import', () => readPolicy(reader, 'import')),
     ...optional('export', () => readPolicy(reader, 'export')),
   }
+}
+
+function readBfd(reader: ConfigReader): Required<BfdConfig> | undefined {
+  const child = reader.child('bfd')
+  if (child === undefined) return undefined
+  const bfd = {
+    minTxMs: child.integer('minTxMs', { min: 10, max: 60_000, default: 300 }),
+    minRxMs: child.integer('minRxMs', { min: 10, max: 60_000, default: 300 }),
+    multiplier: child.integer('multiplier', { min: 1, max: 255, default: 3 }),
+    multihop: child.boolean('multihop', false),
+  }
+  child.refuseUnknown()
+  return bfd
 }
 
 function readLongLived(reader: ConfigReader): { staleTimeSeconds: number } | undefined {

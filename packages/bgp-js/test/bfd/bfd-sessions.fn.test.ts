@@ -25,6 +25,7 @@ class End implements AsyncDisposable {
           using netns = openNetns(namespace)
           return withNetns(netns, () => linuxBfdSockets.open(options))
         },
+        prioritize: linuxBfdSockets.prioritize,
       },
     })
   }

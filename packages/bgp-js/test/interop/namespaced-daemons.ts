@@ -24,7 +24,7 @@ export abstract class NamespacedDaemons implements AsyncDisposable {
 
   protected spawn(command: string, args: readonly string[]): void {
     // A daemon that waits for a processor longer than a detection time would be a loss that we are right to see.
-    const inside = ['netns', 'exec', this.namespace, 'nice', '-n', '-20', command, ...args]
+    const inside = ['netns', 'exec', this.namespace, 'chrt', '-r', '1', command, ...args]
     const child = spawn('ip', inside, { stdio: ['ignore', 'pipe', 'pipe'] })
     const keep = (chunk: Buffer): void => {
       this.#log = (this.#log + chunk.toString()).slice(-20_000)

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { OriginateAttributes, PeerStatus, RoutesQuery, RoutesView } from '../../src/index.ts'
+import type { OriginateAttributes, PeerConfig, PeerStatus, RoutesQuery, RoutesView } from '../../src/index.ts'
 import type { SpeakerRequest } from './speaker-process.ts'
 
 const ENTRY = fileURLToPath(new URL('speaker-process.ts', import.meta.url))
@@ -60,6 +60,10 @@ export class SpeakerChild implements AsyncDisposable {
 
   async refresh(peer: string): Promise<void> {
     await this.#ask({ do: 'refresh', peer })
+  }
+
+  async updatePeer(config: PeerConfig): Promise<void> {
+    await this.#ask({ do: 'updatePeer', config })
   }
 
   /** Prefixes of LocRib that came from a peer. */

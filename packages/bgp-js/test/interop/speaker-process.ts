@@ -1,6 +1,6 @@
 // Runs one speaker and does what its parent asks over IPC. The tests kill it the hard way.
-import { linuxSocketOptions } from '@margay/sockets'
-import { type Log, type RoutesQuery, runSpeaker } from '../../src/index.ts'
+import { linuxNeighborDiscovery, linuxSocketOptions } from '@margay/sockets'
+import { type Log, type PeerConfig, type RoutesQuery, runSpeaker } from '../../src/index.ts'
 
 /** What the parent may ask. */
 export type SpeakerRequest =
@@ -9,6 +9,7 @@ export type SpeakerRequest =
   | { readonly id: number; readonly do: 'originate'; readonly prefix: string; readonly attributes?: object }
   | { readonly id: number; readonly do: 'withdraw'; readonly prefix: string }
   | { readonly id: number; readonly do: 'refresh'; readonly peer: string }
+  | { readonly id: number; readonly do: 'updatePeer'; readonly config: PeerConfig }
   | { readonly id: number; readonly do: 'stop'; readonly graceful: boolean }
 
 const line =
@@ -18,7 +19,8 @@ const line =
   }
 const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 
-const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), { log, socketOptions: linuxSocketOptions })
+const ports = { log, socketOptions: linuxSocketOptions, neighborDiscovery: linuxNeighborDiscovery }
+const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), ports)
 const { speaker } = running
 
 async function answer(request: SpeakerRequest): Promise<unknown> {
@@ -33,6 +35,8 @@ async function answer(request: SpeakerRequest): Promise<unknown> {
       return speaker.withdraw(request.prefix)
     case 'refresh':
       return speaker.requestRefresh(request.peer)
+    case 'updatePeer':
+      return speaker.updatePeer(request.config)
     case 'stop':
       return running.stop({ graceful: request.graceful })
   }

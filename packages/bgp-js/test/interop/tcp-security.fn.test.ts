@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
+import type { PeerConfig } from '../../src/index.ts'
 import { Bird } from './bird.ts'
 import type { DaemonProcess, DaemonSetup } from './daemon.ts'
 import { eventually } from './eventually.ts'
@@ -194,3 +195,42 @@ describe.for([
     await neverEstablishes(encounter, TTL_DROPS, 4)
   })
 })
+
+test.for(['ipv4', 'ipv6'] as const)(
+  'a key changed at both ends of a live session keeps it, over %s',
+  async (family) => {
+    using star = new NamespaceStar(1)
+    const link = star.links[0] as Link
+    const ends = [
+      { namespace: star.ours, asn: 65001, theirAsn: 65002, own: link.ours, other: link.theirs },
+      { namespace: link.namespace, asn: 65002, theirAsn: 65001, own: link.theirs, other: link.ours },
+    ] as const
+    const neighbor = (end: (typeof ends)[number], password: string): PeerConfig => ({
+      address: end.other[family],
+      asn: end.theirAsn,
+      connectRetry: 1,
+      password,
+    })
+    await using speakers = new AsyncDisposableStack()
+    const [one, two] = await Promise.all(
+      ends.map(async (end) => {
+        const { asn, own, namespace } = end
+        const listen = { address: '::', port: 179 }
+        const config = { asn, routerId: own.ipv4, listen, neighbors: [neighbor(end, 'the first key')] }
+        return speakers.use(await SpeakerChild.start(namespace, { ...config, nextHop: own }))
+      }),
+    )
+    if (one === undefined || two === undefined) throw new Error('two speakers were started')
+    await one.originate('10.20.0.0/24')
+    await eventually('a route with the first key', async () => (await two.learned()).includes('10.20.0.0/24'))
+
+    await one.updatePeer(neighbor(ends[0], 'the second key'))
+    await one.originate('10.21.0.0/24')
+    const drops = (): number => netstat(link.namespace, MD5_DROPS)
+    await eventually('the keys differ', async () => drops() > 0)
+    expect(await two.learned()).toEqual(['10.20.0.0/24'])
+    await two.updatePeer(neighbor(ends[1], 'the second key'))
+    await eventually('a route with the second key', async () => (await two.learned()).includes('10.21.0.0/24'))
+    for (const speaker of [one, two]) expect(await speaker.peers()).toMatchObject([{ state: 'Established', flaps: 0 }])
+  },
+)

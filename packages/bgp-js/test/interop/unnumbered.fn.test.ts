@@ -9,9 +9,17 @@ import { expect, test } from 'vitest'
 import { eventually } from './eventually.ts'
 import { type Link, NamespaceStar } from './namespace-pair.ts'
 import { NamespacedDaemons } from './namespaced-daemons.ts'
+import { SpeakerChild } from './speaker-child.ts'
 
 /** FRR with zebra, which finds its neighbor by router advertisements. */
 class UnnumberedFrr extends NamespacedDaemons {
+  readonly #passive: boolean
+
+  constructor(namespace: string, options: { passive?: boolean } = {}) {
+    super(namespace)
+    this.#passive = options.passive === true
+  }
+
   async start(): Promise<void> {
     chmodSync(this.directory, 0o777)
     writeFileSync(this.#file('zebra.conf'), '')
@@ -21,7 +29,15 @@ class UnnumberedFrr extends NamespacedDaemons {
  bgp router-id 192.0.2.1
  no bgp ebgp-requires-policy
  neighbor up0 interface remote-as external
- neighbor up0 timers connect 1
+ no bgp network import-check
+ neighbor up0 timers connect 1${this.#passive ? '\n neighbor up0 passive' : ''}
+ address-family ipv4 unicast
+  network 10.50.0.0/24
+ exit-address-family
+ address-family ipv6 unicast
+  network fd50::/48
+  neighbor up0 activate
+ exit-address-family
 exit
 `,
     )
@@ -33,6 +49,11 @@ exit
   async neighbor(): Promise<string> {
     const shown = await this.#vtysh('bgpd', 'show bgp neighbors up0')
     return /BGP neighbor on up0: (\S+),/.exec(shown)?.[1] ?? ''
+  }
+
+  async route(prefix: string): Promise<string> {
+    const family = prefix.includes(':') ? 'ipv6' : 'ipv4'
+    return this.#vtysh('bgpd', `show bgp ${family} unicast ${prefix}`)
   }
 
   async #run(daemon: string): Promise<void> {
@@ -98,6 +119,41 @@ test('FRR finds us and we find FRR on a link without addresses; its OPEN comes o
   } finally {
     stop()
     server.close()
+  }
+})
+
+test.for([
+  { who: 'FRR connects', passive: true, theirsPassive: false },
+  { who: 'we connect', passive: false, theirsPassive: true },
+])('a whole session with FRR, routes of both families both ways: $who', async ({ passive, theirsPassive }) => {
+  using star = new NamespaceStar(1)
+  const link = star.links[0] as Link
+  const theirs = await linkLocal(link.namespace, 'up0')
+  const ours = await linkLocal(star.ours, 'p1')
+  await using frr = new UnnumberedFrr(link.namespace, { passive: theirsPassive })
+  await frr.start()
+  await using speaker = await SpeakerChild.start(star.ours, {
+    asn: 65002,
+    routerId: '192.0.2.2',
+    listen: { address: '::', port: 179 },
+    networks: ['10.20.0.0/24', 'fd20::/48'],
+    neighbors: [{ interface: 'p1', asn: 'external', connectRetry: 2, extendedNextHop: true, passive }],
+  })
+  const describe = async (): Promise<string> => `${speaker.log}\n${frr.log}`
+  await eventually('its routes are here', async () => (await speaker.learned()).length === 2, { describe })
+  expect((await speaker.learned()).toSorted()).toEqual(['10.50.0.0/24', 'fd50::/48'])
+  for (const prefix of ['10.20.0.0/24', 'fd20::/48']) {
+    await eventually(`${prefix} is there`, async () => (await frr.route(prefix)).includes(ours), {
+      describe: async () => `${await frr.route(prefix)}\n${await describe()}`,
+    })
+  }
+  const initiator = passive ? 'remote' : 'local'
+  expect(await speaker.peers()).toMatchObject([
+    { address: 'p1', state: 'Established', type: 'eBGP', localAddress: `${ours}%p1`, initiator },
+  ])
+  for (const prefix of ['10.50.0.0/24', 'fd50::/48']) {
+    const { locRib } = await speaker.routes({ prefix })
+    expect(JSON.stringify(locRib[0]?.paths[0]?.attributes)).toContain(theirs)
   }
 })
 

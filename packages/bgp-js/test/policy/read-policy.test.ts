@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { ConfigReader } from '../../src/config-reader.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
 import { readPolicy } from '../../src/policy/read-policy.ts'
-import { ConfigReader } from '../../src/speaker/config-reader.ts'
 
 function problems(policy: unknown, field: 'import' | 'export' = 'import'): string[] {
   const found: ConfigProblem[] = []

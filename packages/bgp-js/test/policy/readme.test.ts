@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { ConfigReader } from '../../src/config-reader.ts'
 import type { ConfigProblem } from '../../src/errors.ts'
 import { compilePolicy } from '../../src/policy/compile-policy.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import { readPolicy } from '../../src/policy/read-policy.ts'
-import { ConfigReader } from '../../src/speaker/config-reader.ts'
 import { PEER, routeOf } from './candidates.ts'
 
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')

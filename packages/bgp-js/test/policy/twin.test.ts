@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { ConfigReader } from '../../src/config-reader.ts'
 import { BgpConfigError, type ConfigProblem } from '../../src/errors.ts'
 import { compilePolicy } from '../../src/policy/compile-policy.ts'
 import type { Policy, PolicyAction, PolicyMatch } from '../../src/policy/policy.ts'
 import type { PolicyRoute } from '../../src/policy/policy-route.ts'
 import { readPolicy } from '../../src/policy/read-policy.ts'
-import { ConfigReader } from '../../src/speaker/config-reader.ts'
 import { PEER, routeOf } from './candidates.ts'
 import { interpret } from './twin.ts'
 

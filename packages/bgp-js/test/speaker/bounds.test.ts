@@ -1,9 +1,9 @@
 import type { Family } from '@margay/net'
 import { expect, test } from 'vitest'
+import { canonicalAddress, parseZoned } from '../../src/peer-address.ts'
 import { AcceptGuard } from '../../src/speaker/accept-guard.ts'
 import type { PrefixLimit } from '../../src/speaker/config.ts'
 import { DynamicNeighbors } from '../../src/speaker/dynamic-neighbors.ts'
-import { canonicalAddress, parseZoned } from '../../src/speaker/peer-address.ts'
 import { PeerHistory } from '../../src/speaker/peer-history.ts'
 import { PeerHolds } from '../../src/speaker/peer-holds.ts'
 import { limitNotification, PrefixLimits } from '../../src/speaker/prefix-limits.ts'
@@ -116,7 +116,7 @@ test('dynamic neighbours: the longest prefix, up to its limit, keys by prefix', 
         { prefix: '10.1.0.0/16', asn: [65002, 65003], password: 'secret' },
       ],
     },
-    { hasSocketOptions: true },
+    { hasSocketOptions: true, hasBfdSockets: true },
   )
   const dynamic = new DynamicNeighbors(dynamicNeighbors)
   expect(dynamic.admit('10.1.0.1')).toMatchObject({

@@ -7,7 +7,7 @@ import { parseSpeakerConfig } from '../../src/speaker/validate-config.ts'
 function endFor(peer: Partial<PeerConfig>, speaker: Partial<SpeakerConfig> = {}) {
   const config = parseSpeakerConfig(
     { asn: 65001, routerId: '192.0.2.1', ...speaker, neighbors: [{ address: '10.0.0.1', asn: 65002, ...peer }] },
-    { hasSocketOptions: true },
+    { hasSocketOptions: true, hasBfdSockets: true },
   )
   const [resolved] = config.neighbors
   if (resolved === undefined) throw new Error('no peer')

@@ -9,6 +9,7 @@ const parse = (more: Partial<PeerConfig>): ResolvedPeer =>
     { address: '10.0.0.1', asn: 65002, ...more },
     {
       hasSocketOptions: true,
+      hasBfdSockets: true,
       speaker: { asn: 65001 },
     },
   )
@@ -27,6 +28,7 @@ const rows: {
   description: [{}, { description: 'other' }, 'none'],
   adminDown: [{}, { adminDown: true }, 'session'],
   drain: [{}, { drain: true }, 'routes'],
+  bfd: [{}, { bfd: {} }, 'bfd'],
   localAs: [{}, { localAs: 65050 }, 'session'],
   localAsNoPrepend: [{ localAs: 65050 }, { localAs: 65050, localAsNoPrepend: true }, 'routes'],
   localAsReplace: [{ localAs: 65050 }, { localAs: 65050, localAsReplace: true }, 'routes'],
@@ -58,7 +60,10 @@ test.for(Object.entries(rows))('a change of %s', ([field, [before, after, effect
   const was = parse(before)
   const is =
     field === 'interface'
-      ? parsePeerConfig({ interface: 'eth0', asn: 65002 }, { hasSocketOptions: true, speaker: { asn: 65001 } })
+      ? parsePeerConfig(
+          { interface: 'eth0', asn: 65002 },
+          { hasSocketOptions: true, hasBfdSockets: true, speaker: { asn: 65001 } },
+        )
       : parse(after)
   expect([...changeEffects(was, parse(before))]).toEqual([])
   expect(changeEffects(was, is)).toContain(effect)

@@ -4,7 +4,7 @@ import { BgpConfigError, createSpeaker, runSpeaker, type SpeakerConfig } from '.
 import { silentLog } from '../../src/speaker/ports.ts'
 import { parseSpeakerConfig } from '../../src/speaker/validate-config.ts'
 
-const plain = { hasSocketOptions: false }
+const plain = { hasSocketOptions: false, hasBfdSockets: false }
 const minimal = { asn: 65001, routerId: '192.0.2.1' }
 
 const problems = (config: unknown, surroundings = plain): string[] => {
@@ -121,7 +121,7 @@ test('password and ttlSecurity are refused without a way to set them, and taken 
     'neighbors[0].ttlSecurity',
     'neighbors[0].password',
   ])
-  expect(problems(config, { hasSocketOptions: true })).toEqual([])
+  expect(problems(config, { hasSocketOptions: true, hasBfdSockets: true })).toEqual([])
 })
 
 const confederation = { identifier: 100, members: [65010] }

@@ -1,5 +1,5 @@
 import { Address, Prefix } from '@margay/net'
-import type { ConfigProblem } from '../errors.ts'
+import type { ConfigProblem } from './errors.ts'
 import { canonicalAddress } from './peer-address.ts'
 
 /** Reads the fields of one object of a configuration and gathers everything that is wrong with it. */
