@@ -79,8 +79,9 @@ filter mark {
   accept;
 }
 protocol bgp margay {
-  local ${link.theirs[transport]} as ${setup.asn};
-  neighbor ${this.ourAddress} as ${setup.ourAsn};${this.#protection()}
+  local ${setup.neighbor === undefined ? link.theirs[transport] : ''} as ${setup.asn};
+  neighbor ${setup.neighbor ?? this.ourAddress} as ${setup.ourAsn};${this.#protection()}
+  ${setup.extra ?? ''}
   graceful restart on;
   connect delay time 1; connect retry time 2; error wait time 1, 2;
   ipv4 { import all; export filter mark; next hop address ${link.theirs.ipv4}; };

@@ -22,6 +22,10 @@ export interface DaemonSetup {
   readonly password?: string
   /** GTSM; more than 1 or undefined with `ourAddress`: multihop. */
   readonly ttlSecurityHops?: number
+  /** Whom to dial instead, a link-local address with its zone; BIRD's driver alone. */
+  readonly neighbor?: string
+  /** More options of the session, in BIRD's words. */
+  readonly extra?: string
 }
 
 /** A route as the daemon shows it, as text to search in. */

@@ -27,8 +27,14 @@ export class SpeakerChild implements AsyncDisposable {
     })
   }
 
-  static async start(namespace: string, config: object): Promise<SpeakerChild> {
-    const args = ['netns', 'exec', namespace, process.execPath, ENTRY, JSON.stringify(config)]
+  /** @param neighbors by interface, the link-local address that discovery finds; without it, router advertisements tell */
+  static async start(
+    namespace: string,
+    config: object,
+    neighbors?: Readonly<Record<string, string>>,
+  ): Promise<SpeakerChild> {
+    const speakerArgs = [JSON.stringify(config), ...(neighbors === undefined ? [] : [JSON.stringify(neighbors)])]
+    const args = ['netns', 'exec', namespace, process.execPath, ENTRY, ...speakerArgs]
     const child = spawn('ip', args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
     const speaker = new SpeakerChild(child)
     const ready = new Promise((resolve) => speaker.#waiting.set(0, resolve))

@@ -1,6 +1,6 @@
 // Runs one speaker and does what its parent asks over IPC. The tests kill it the hard way.
-import { linuxNeighborDiscovery, linuxSocketOptions } from '@margay/sockets'
-import { type Log, type PeerConfig, type RoutesQuery, runSpeaker } from '../../src/index.ts'
+import { linuxBfdSockets, linuxNeighborDiscovery, linuxSocketOptions } from '@margay/sockets'
+import { type Log, type NeighborDiscoveryPort, type PeerConfig, type RoutesQuery, runSpeaker } from '../../src/index.ts'
 
 /** What the parent may ask. */
 export type SpeakerRequest =
@@ -19,7 +19,16 @@ const line =
   }
 const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 
-const ports = { log, socketOptions: linuxSocketOptions, neighborDiscovery: linuxNeighborDiscovery }
+// By interface, who is at the other end of its link; without it, whoever sends router advertisements.
+const neighbors = process.argv[3] === undefined ? undefined : (JSON.parse(process.argv[3]) as Record<string, string>)
+const told: NeighborDiscoveryPort = {
+  watch: (name, onNeighbor) => {
+    setImmediate(() => onNeighbor(neighbors?.[name]))
+    return () => undefined
+  },
+}
+const neighborDiscovery = neighbors === undefined ? linuxNeighborDiscovery : told
+const ports = { log, socketOptions: linuxSocketOptions, bfdSockets: linuxBfdSockets, neighborDiscovery }
 const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), ports)
 const { speaker } = running
 

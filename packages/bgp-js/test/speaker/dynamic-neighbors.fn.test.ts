@@ -96,5 +96,9 @@ test('a key by prefix is set on the listening socket, and stays when one of its 
   await established(center, a)
   raw.socket.destroy()
   await eventually('forgotten', async () => center.peers().length === 0)
-  expect(applied).toEqual([{ peerAddress: prefix, password: 'secret', ttlSecurityHops: undefined }])
+  expect(applied).toEqual([
+    { peerAddress: prefix, password: 'secret', ttlSecurityHops: undefined },
+    // The connection itself: a TTL limit, where there is one, is not inherited from the listener.
+    { peerAddress: a, password: 'secret', ttlSecurityHops: undefined },
+  ])
 })
