@@ -45,10 +45,9 @@ export interface SessionHost {
   readonly isPassive: boolean
   /** Something keeps the peer down: a session that is Idle stays so. */
   readonly isHeld: boolean
-  readonly connectRetryMs: number
   readonly attributes: AttributeCache<AttributeSet>
-  /** 0 for no DelayOpen. */
-  readonly delayOpenMs: number
+  /** In seconds; `delayOpen` 0 for none. */
+  readonly config: { readonly connectRetry: number; readonly delayOpen: number }
   localEnd(): LocalEnd
   dial(session: Session): void
   cancelDial(session: Session): void
@@ -272,7 +271,7 @@ export class Session implements ConnectionHandler {
 
   #run(event: SessionEvent): void {
     const row = transition(this.#state, event.type, {
-      delayOpen: this.#host.delayOpenMs > 0,
+      delayOpen: this.#host.config.delayOpen > 0,
       delayOpenTimerRuns: this.#timers.delayOpen.isRunning,
     })
     if (row === undefined) return
@@ -334,14 +333,15 @@ export class Session implements ConnectionHandler {
   }
 
   #startTimer(timer: TimerName): void {
-    const { clock, failures, connectRetryMs, delayOpenMs } = this.#host
+    const { clock, failures, config } = this.#host
+    const connectRetryMs = config.connectRetry * 1000
     const delays: Record<TimerName, () => number> = {
       connectRetry: () =>
         this.#state === 'Connect'
           ? connectRetryMs
           : backoffMs(failures, { firstMs: FIRST_RETRY_MS, capMs: connectRetryMs }, clock.random()),
       idleHold: () => backoffMs(failures, IDLE_HOLD, clock.random()),
-      delayOpen: () => delayOpenMs,
+      delayOpen: () => config.delayOpen * 1000,
       hold: () => this.#holdMs(),
       keepalive: () => this.#keepaliveMs(),
     }
