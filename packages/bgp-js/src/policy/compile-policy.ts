@@ -1,11 +1,11 @@
-import { Prefix } from '@margay/net'
+import type { Prefix } from '@margay/net'
 import type { PathAttributes } from '../wire/path-attributes.ts'
 import { type Change, compileAction, type Direction } from './compile-actions.ts'
 import { type Candidate, type Condition, compileMatch } from './compile-match.ts'
 import { CompiledSets } from './compiled-sets.ts'
 import type { Policy, PolicyMatch, PolicyRule, PrefixListPolicy } from './policy.ts'
 import type { PolicyPeer, PolicyRoute, RoutePolicy } from './policy-route.ts'
-import { compilePrefixList, isPrefixList } from './prefix-list.ts'
+import { compilePrefixList, isPrefixList, prefixOf } from './prefix-list.ts'
 
 /** A policy ready for use. */
 export interface CompiledPolicy {
@@ -80,7 +80,7 @@ class LazyCandidate implements Candidate {
   }
 
   get prefix(): Prefix {
-    this.#prefix ??= Prefix.parse(this.route.prefix)
+    this.#prefix ??= prefixOf(this.route)
     return this.#prefix
   }
 }

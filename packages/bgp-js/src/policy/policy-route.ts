@@ -1,4 +1,4 @@
-import type { Family } from '@margay/net'
+import type { Family, Prefix } from '@margay/net'
 import type { PathAttributes } from '../wire/path-attributes.ts'
 
 /** Where this speaker has a route from. `confederation`: an external peer inside our own confederation (RFC 5065). */
@@ -12,6 +12,8 @@ export interface PolicyRoute {
   readonly family: Family
   /** `10.0.0.0/24` */
   readonly prefix: string
+  /** The same, read already: spares policies reading it. */
+  readonly prefixValue?: Prefix
   readonly attributes: PathAttributes
   readonly source: RouteSource
   /** Address of the peer it came from; `local` for our own. */

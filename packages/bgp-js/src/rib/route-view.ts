@@ -1,7 +1,7 @@
-import type { Family } from '@margay/net'
+import type { Family, Prefix } from '@margay/net'
 import type { PolicyRoute, ValidationState } from '../policy/policy-route.ts'
 import type { PathAttributes } from '../wire/path-attributes.ts'
-import { type PrefixKey, prefixText } from '../wire/prefix-key.ts'
+import { type PrefixKey, prefixOfKey, prefixText } from '../wire/prefix-key.ts'
 import type { PathSource } from './path.ts'
 import type { PrefixTable } from './prefix-table.ts'
 
@@ -38,6 +38,10 @@ export class RouteView implements PolicyRoute {
 
   get family(): Family {
     return this.#prefixes.family
+  }
+
+  get prefixValue(): Prefix {
+    return prefixOfKey(this.key)
   }
 
   get prefix(): string {

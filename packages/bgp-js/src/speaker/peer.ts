@@ -297,7 +297,9 @@ export class Peer implements SessionHost {
   socketOptions(): SocketOptions | undefined {
     const { password, ttlSecurity } = this.config
     if (password === undefined && ttlSecurity === undefined) return undefined
-    return this.#settings.socketOptions(this.remoteAddress ?? this.config.address)
+    // Who is at the other end of the link is to be found first: an option belongs to an address.
+    if (this.remoteAddress === undefined) return undefined
+    return this.#settings.socketOptions(this.remoteAddress)
   }
 
   settleCollision(session: Session, negotiated: Negotiated): boolean {
@@ -369,6 +371,7 @@ export class Peer implements SessionHost {
     }
     const { address, asn } = this.config
     this.#context.log.info({ peer: address, asn }, 'session established')
+    for (const observer of this.#context.observers) observer.up?.(this)
     this.#context.emit({ type: 'sessionUp', peer: address, asn, at: this.clock.date().toISOString() })
   }
 

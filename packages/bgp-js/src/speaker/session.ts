@@ -13,7 +13,7 @@ import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
 import { type AttributeCache, type RouteUpdate, resolveUpdate } from '../wire/resolve-update.ts'
 import type { Connection, ConnectionHandler, Initiator } from './connection.ts'
-import { LazyTimer } from './lazy-timer.ts'
+import { LazyTimer, tickBefore } from './lazy-timer.ts'
 import type { MessageCounters } from './message-counters.ts'
 import type { Clock } from './ports.ts'
 import { localError, receivedError, type SessionError, sentError } from './session-error.ts'
@@ -343,7 +343,7 @@ export class Session implements ConnectionHandler {
       idleHold: () => backoffMs(failures, IDLE_HOLD, clock.random()),
       delayOpen: () => config.delayOpen * 1000,
       hold: () => this.#holdMs(),
-      keepalive: () => jittered((this.#negotiated?.keepaliveSeconds ?? 0) * 1000, clock.random()),
+      keepalive: () => this.#keepaliveMs(),
     }
     const delay = delays[timer]()
     // Hold time 0: neither timer runs (RFC 4271 §4.2).
@@ -356,6 +356,15 @@ export class Session implements ConnectionHandler {
     const agreed = (this.#negotiated?.holdTimeSeconds ?? 0) * 1000
     if (agreed > 0 || this.#state === 'Established') return agreed
     return OPEN_WAIT_MS[this.initiator ?? 'local']
+  }
+
+  /** Keepalives of all sessions go out on common ticks, early rather than late. */
+  #keepaliveMs(): number {
+    const { clock } = this.#host
+    const intervalMs = (this.#negotiated?.keepaliveSeconds ?? 0) * 1000
+    if (intervalMs === 0) return 0
+    const now = clock.now()
+    return Math.max(1, tickBefore(now + jittered(intervalMs, clock.random())) - now)
   }
 
   #sendOpen(): void {

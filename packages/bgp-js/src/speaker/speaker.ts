@@ -410,7 +410,11 @@ export class Speaker {
     if (name === undefined || neighborDiscovery === undefined) return
     this.#watches.set(
       name,
-      neighborDiscovery.watch(name, (address) => peer.neighborFound(address)),
+      neighborDiscovery.watch(name, (address) => {
+        this.#clearListeners(peer)
+        peer.neighborFound(address)
+        this.#applyToListeners(peer)
+      }),
     )
   }
 

@@ -35,7 +35,7 @@ export function keyOfPrefix(prefix: Prefix): PrefixKey {
   return ipv6Key(prefix.address.toBytes(), prefix.length)
 }
 
-function prefixOfKey(key: PrefixKey): Prefix {
+export function prefixOfKey(key: PrefixKey): Prefix {
   if (typeof key === 'number') return new Prefix(new Address(4, BigInt(Math.floor(key / 64))), key % 64)
   return new Prefix(Address.fromBytes(ipv6Octets(key)), key.charCodeAt(8))
 }

@@ -81,3 +81,15 @@ test.for(['(1*)*(1*)*(1*)*$', `${'1?'.repeat(60)}${'1'.repeat(60)}$`, `${'(.*1)'
     expect(performance.now() - begin).toBeLessThan(2000)
   },
 )
+
+test('an expression with more states than are remembered is still right', () => {
+  const expression = `1${'[12]'.repeat(13)}$`
+  const [regex, twin] = [new AsPathRegex(expression), new RegExp(expression)]
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('1', '2'), { minLength: 300, maxLength: 400 }), (digits) => {
+      const text = digits.join('')
+      expect(regex.test(text)).toBe(twin.test(text))
+    }),
+    { numRuns: 100 },
+  )
+})

@@ -184,9 +184,10 @@ test('ranges end at the same numbers', () => {
   for (const [path, value] of walk(Object.values(SCHEMAS))) if (path.at(-1) === 'maximum') ends.add(value as number)
   const numbers = [...ends].flatMap((end) => [end, end + 1])
   expect(numbers.length).toBeGreaterThan(20)
-  const [config] = FULL_CONFIGS
   const disagreements: string[] = []
-  for (const [path, old] of walk(config)) {
+  for (const [config, path, old] of FULL_CONFIGS.flatMap((each) =>
+    [...walk(each)].map((place) => [each, ...place] as const),
+  )) {
     // A block's family bounds its lengths: that is beyond a schema.
     if (typeof old !== 'number' || /^(min|max)(Length)?$/.test(String(path.at(-1)))) continue
     for (const number of numbers) {

@@ -83,10 +83,9 @@ const session = {
   localAs: 65_099,
   localAsNoPrepend: true,
   localAsReplace: true,
-  removePrivateAs: 'all',
-  bfd: { minTxMs: 50, minRxMs: 50, multiplier: 3, multihop: true },
   holdTime: 9,
   keepalive: 3,
+  removePrivateAs: 'all',
   delayOpen: 1,
   families: ['ipv4', 'ipv6'],
   addPath: { send: true, receive: true },
@@ -103,19 +102,31 @@ const session = {
   gracefulRestart: true,
   longLivedGracefulRestart: { staleTimeSeconds: 60 },
   ttlSecurity: 1,
+  bfd: { minTxMs: 50, minRxMs: 50, multiplier: 5, multihop: true },
   password: 'secret',
-  import: policy,
-  export: prefixList,
 }
 
+const speaker = { asn: 65_001, routerId: '192.0.2.1' }
+
+/** Several small ones: a test changes each value of each. */
 export const FULL_CONFIGS: readonly object[] = [
   {
-    asn: 65_001,
-    routerId: '192.0.2.1',
+    ...speaker,
     clusterId: '192.0.2.2',
     confederation: { identifier: 65_200, members: [65_201] },
     listen: [{ address: '10.0.0.1', port: 179 }],
     networks: ['10.0.0.0/8'],
+    gracefulRestart: { restarting: true, forwardingPreserved: false, restartTimeSeconds: 5, stalePathSeconds: 5 },
+    multipath: true,
+    alwaysCompareMed: true,
+    defaultLocalPref: 5,
+    nextHop: { ipv4: '10.0.0.1', ipv6: '2001:db8::1' },
+    ebgpRequiresPolicy: true,
+    rpki: { caches: [{ address: '10.0.0.9', port: 8282, preference: 1 }] },
+  },
+  { ...speaker, listen: { address: '::', port: 0 } },
+  {
+    ...speaker,
     neighbors: [
       {
         address: '10.0.0.2',
@@ -126,29 +137,25 @@ export const FULL_CONFIGS: readonly object[] = [
         sourceAddress: '10.0.0.1',
         ...session,
       },
-      { interface: 'eth0', asn: 'external', maxPrefixes: { ipv4: LIMIT, ipv6: LIMIT } },
-      {
-        address: '10.0.0.3',
-        asn: 65_001,
-        removePrivateAs: 'replace',
-        addPath: { send: 3 },
-        nextHopSelf: true,
-        maxPrefixes: 5,
-      },
-      { address: '10.0.0.4', asn: 65_002, maxPrefixes: { ipv4: 9, ipv6: { limit: 9, action: 'warn' } } },
     ],
-    dynamicNeighbors: [
-      { prefix: '10.1.0.0/16', limit: 5, asn: [65_003, 65_004], ...session },
-      { prefix: '10.2.0.0/16', asn: 65_003 },
-      { prefix: '10.3.0.0/16', asn: 'internal' },
-    ],
-    gracefulRestart: { restarting: true, forwardingPreserved: false, restartTimeSeconds: 5, stalePathSeconds: 5 },
-    multipath: true,
-    alwaysCompareMed: true,
-    defaultLocalPref: 5,
-    nextHop: { ipv4: '10.0.0.1', ipv6: '2001:db8::1' },
-    ebgpRequiresPolicy: true,
-    rpki: { caches: [{ address: '192.0.2.50', port: 8282, preference: 1 }] },
   },
-  { asn: 1, routerId: '192.0.2.1', listen: { address: '::', port: 0 } },
+  { ...speaker, neighbors: [{ address: '10.0.0.2', asn: 65_002, import: policy }] },
+  { ...speaker, neighbors: [{ address: '10.0.0.2', asn: 65_002, import: prefixList, export: prefixList }] },
+  {
+    ...speaker,
+    neighbors: [
+      { interface: 'eth0', asn: 'external', maxPrefixes: { ipv4: LIMIT, ipv6: LIMIT } },
+      { address: '10.0.0.3', asn: 65_001, removePrivateAs: 'replace', addPath: { send: 3 }, nextHopSelf: true },
+      { address: '10.0.0.4', asn: 65_002, maxPrefixes: { ipv4: 9, ipv6: { limit: 9, action: 'warn' } } },
+      { address: '10.0.0.5', asn: 65_002, maxPrefixes: 5 },
+    ],
+  },
+  { ...speaker, dynamicNeighbors: [{ prefix: '10.1.0.0/16', limit: 5, asn: [65_003, 65_004], ...session }] },
+  {
+    ...speaker,
+    dynamicNeighbors: [
+      { prefix: '10.2.0.0/16', asn: 65_003 },
+      { prefix: '10.3.0.0/16', asn: 'internal', export: prefixList },
+    ],
+  },
 ]
