@@ -155,6 +155,23 @@ export interface ConfederationConfig {
   readonly members: readonly number[]
 }
 
+/** A monitoring station (RFC 7854). */
+export interface BmpStationConfig {
+  readonly address: string
+  readonly port: number
+  /** Routes before import policy, after it, or both. Default `pre`. */
+  readonly policy?: 'pre' | 'post' | 'both'
+  /** How often it gets statistics; default 60. */
+  readonly statsSeconds?: number
+}
+
+/** A record of all messages that come, in rotating files (RFC 6396). */
+export interface MrtUpdatesConfig {
+  readonly directory: string
+  /** A new file after so long; default 900. */
+  readonly rotateSeconds?: number
+}
+
 /** The whole speaker. */
 export interface SpeakerConfig {
   readonly asn: number
@@ -180,6 +197,9 @@ export interface SpeakerConfig {
   readonly ebgpRequiresPolicy?: boolean
   /** Caches for origin validation (RFC 8210), which policies match as `validation`. */
   readonly rpki?: RpkiConfig
+  /** Stations that are told of every peer and its routes. */
+  readonly bmp?: readonly BmpStationConfig[]
+  readonly mrtUpdates?: MrtUpdatesConfig
 }
 
 /** {@link PrefixLimitConfig} with defaults filled in. */
@@ -236,12 +256,16 @@ export interface ResolvedDynamicNeighbors {
 /** {@link SpeakerConfig} with defaults filled in. */
 export interface ResolvedSpeaker
   extends Readonly<
-    Required<Omit<SpeakerConfig, 'listen' | 'neighbors' | 'dynamicNeighbors' | 'confederation' | 'rpki'>>
+    Required<
+      Omit<SpeakerConfig, 'listen' | 'neighbors' | 'dynamicNeighbors' | 'confederation' | 'rpki' | 'bmp' | 'mrtUpdates'>
+    >
   > {
   readonly confederation?: ConfederationConfig
   readonly listen: readonly Required<ListenConfig>[]
   readonly neighbors: readonly ResolvedPeer[]
   readonly rpki?: RpkiConfig
+  readonly bmp: readonly Required<BmpStationConfig>[]
+  readonly mrtUpdates?: Required<MrtUpdatesConfig>
   readonly dynamicNeighbors: readonly ResolvedDynamicNeighbors[]
   readonly gracefulRestart: Required<GracefulRestartConfig>
 }

@@ -29,8 +29,10 @@ const LINGER_MS = 1000
 export class Connection implements SlicedTask {
   readonly initiator: Initiator
   readonly localAddress: string
+  readonly localPort: number
   /** With the zone of a link-local one. */
   readonly remoteAddress: string
+  readonly remotePort: number
   /** Resolves when the socket is gone. */
   readonly closed: Promise<void>
   readonly #socket: Socket
@@ -48,6 +50,8 @@ export class Connection implements SlicedTask {
     this.initiator = initiator
     this.localAddress = plainAddress(socket.localAddress ?? '')
     this.remoteAddress = plainAddress(socket.remoteAddress ?? '')
+    this.localPort = socket.localPort ?? 0
+    this.remotePort = socket.remotePort ?? 0
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
     socket.setNoDelay(true)
     socket.on('data', (chunk) => this.#received(chunk))

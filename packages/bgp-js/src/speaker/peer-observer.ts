@@ -1,3 +1,5 @@
+import type { AttributeSet } from '../rib/attribute-store.ts'
+import type { RouteUpdate } from '../wire/resolve-update.ts'
 import type { Peer } from './peer.ts'
 import type { SessionEnd } from './session.ts'
 
@@ -13,6 +15,10 @@ export interface PeerObserver {
   removed?(peer: Peer): void
   /** A whole message came over the Established session; a view. */
   received?(peer: Peer, message: Uint8Array): void
+  /** What the UPDATE said is in the peer's table. */
+  imported?(peer: Peer, update: RouteUpdate<AttributeSet>): void
+  /** The speaker starts. */
+  start?(): void
   /** The speaker stops. */
   close?(): void
 }

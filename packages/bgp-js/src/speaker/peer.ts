@@ -388,8 +388,13 @@ export class Peer implements SessionHost {
     this.#context.emit({ type: 'sessionDown', peer: address, asn, at: this.clock.date().toISOString(), reason, error })
   }
 
+  onMessage(message: Uint8Array): void {
+    for (const observer of this.#context.observers) observer.received?.(this, message)
+  }
+
   onUpdate(session: Session, update: RouteUpdate<AttributeSet>): void {
     this.routes.receive(update)
+    for (const observer of this.#context.observers) observer.imported?.(this, update)
     this.#checkLimits(session)
   }
 

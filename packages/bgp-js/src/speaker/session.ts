@@ -5,6 +5,7 @@ import { transition } from '../fsm/session-table.ts'
 import type { SessionAction, SessionEventName, SessionState, TimerName } from '../fsm/state.ts'
 import type { AttributeSet } from '../rib/attribute-store.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
+import { MessageType } from '../wire/header.ts'
 import { type BgpMessage, decodeMessage } from '../wire/message.ts'
 import { encodeKeepalive } from '../wire/messages/keepalive.ts'
 import { encodeNotification, type NotificationMessage } from '../wire/messages/notification.ts'
@@ -59,6 +60,8 @@ export interface SessionHost {
   onInternalError(error: unknown): void
   onUp(session: Session): void
   onDown(session: Session, end: SessionEnd): void
+  /** A whole message came over the Established session; a view. */
+  onMessage(message: Uint8Array): void
   onUpdate(session: Session, update: RouteUpdate<AttributeSet>): void
   onRouteRefresh(session: Session, message: RouteRefreshMessage): void
   onWritable(session: Session): void
@@ -76,6 +79,7 @@ const OUT_OF_RESOURCES: NotificationFields = {
   code: NotificationCode.Cease,
   subcode: CeaseSubcode.OutOfResources,
 }
+const NOTHING = new Uint8Array(0)
 const BEFORE_OPEN: WireSession = { fourOctetAs: false, internal: false }
 
 /** One run of the state machine: interprets the table's actions on a real connection and real timers. */
@@ -88,6 +92,7 @@ export class Session implements ConnectionHandler {
   #state: SessionState
   #connection: Connection | undefined
   #negotiated: Negotiated | undefined
+  #opens: { readonly sent: Uint8Array; readonly received: Uint8Array } = { sent: NOTHING, received: NOTHING }
 
   /** @param initial `Active` for one that an incoming connection is about to get */
   constructor(host: SessionHost, initial: 'Idle' | 'Active' = 'Idle') {
@@ -114,6 +119,11 @@ export class Session implements ConnectionHandler {
 
   get connection(): Connection | undefined {
     return this.#connection
+  }
+
+  /** Both OPENs, as they went over the wire; empty before. */
+  get opens(): { readonly sent: Uint8Array; readonly received: Uint8Array } {
+    return this.#opens
   }
 
   get initiator(): Initiator | undefined {
@@ -189,7 +199,10 @@ export class Session implements ConnectionHandler {
 
   onMessage(message: Uint8Array): void {
     try {
-      this.#dispatch(decodeMessage(message, this.#negotiated?.wire ?? BEFORE_OPEN))
+      if (message[18] === MessageType.Open) this.#opens = { ...this.#opens, received: Uint8Array.from(message) }
+      const decoded = decodeMessage(message, this.#negotiated?.wire ?? BEFORE_OPEN)
+      if (this.#state === 'Established') this.#host.onMessage(message)
+      this.#dispatch(decoded)
     } catch (error) {
       if (!(error instanceof BgpMessageError)) {
         // A fault of our own: this session ends, the others go on.
@@ -369,8 +382,10 @@ export class Session implements ConnectionHandler {
 
   #sendOpen(): void {
     const { asn, holdTimeSeconds, routerId, capabilities } = this.#host.localEnd()
+    const open = encodeOpen({ asn, holdTimeSeconds, routerId, capabilities })
+    this.#opens = { ...this.#opens, sent: open }
     this.#host.counters.out.open++
-    this.#write(encodeOpen({ asn, holdTimeSeconds, routerId, capabilities }))
+    this.#write(open)
   }
 
   #sendNotification(fields: NotificationFields | undefined): void {

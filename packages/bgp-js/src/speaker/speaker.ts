@@ -11,13 +11,15 @@ import { shutdownData } from '../wire/messages/notification.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
 import { prefixText } from '../wire/prefix-key.ts'
 import { refuse } from './accept-guard.ts'
-import { BfdWatch } from './bfd-watch.ts'
+import type { MonitoredSpeaker } from './bmp-monitor.ts'
 import type { PeerConfig, ResolvedPeer, ResolvedSpeaker, SpeakerConfig } from './config.ts'
 import { type Connection, plainAddress } from './connection.ts'
 import type { SpeakerContext, SpeakerEvent } from './context.ts'
 import { Dialer } from './dialer.ts'
 import { DynamicNeighbors } from './dynamic-neighbors.ts'
 import { Listener } from './listener.ts'
+import { dumpTables } from './mrt-dump.ts'
+import { newObservers } from './observers.ts'
 import { OriginValidation } from './origin-validation.ts'
 import { type OriginatedRoute, OriginatedRoutes } from './originated-routes.ts'
 import { Peer } from './peer.ts'
@@ -79,6 +81,7 @@ export class Speaker {
     })
     this.#validation = this.#newValidation()
     this.#context = this.#newContext()
+    this.#observers.push(...newObservers(this.#config, this.#ports, this.#monitored()))
     this.#originated = new OriginatedRoutes(this.#locRib, this.#config)
     this.#dynamic = new DynamicNeighbors(this.#config.dynamicNeighbors)
     this.#spent = new SpentPeers(this.#context.clock, (peer) => this.removePeer(peer.config.address))
@@ -120,6 +123,7 @@ export class Speaker {
     }
     this.#running = true
     this.#validation?.start()
+    for (const observer of this.#observers) observer.start?.()
     for (const peer of this.#peers.values()) this.#startPeer(peer)
     return bound
   }
@@ -266,9 +270,20 @@ export class Speaker {
     return viewRoutes(this.#locRib, this.#peers.values(), query)
   }
 
+  /** Writes every peer's routes, as they came, into an MRT file (RFC 6396). @throws what the file system throws */
+  async dumpTables(path: string): Promise<void> {
+    await dumpTables(path, this.#monitored())
+  }
+
   /** The answers of `isNextHopReachable` or `nextHopMetric` are others now: chooses again. */
   nextHopsChanged(): void {
     for (const family of FAMILIES) this.#reconsider(family, () => undefined)
+  }
+
+  #monitored(): MonitoredSpeaker {
+    const { asn, routerId } = this.#config
+    const { clock, log } = this.#context
+    return { asn, routerId, clock, log, locRib: this.#locRib, peers: () => this.#peers.values() }
   }
 
   #newValidation(): OriginValidation | undefined {
@@ -294,8 +309,6 @@ export class Speaker {
     const work = new WorkLoop((error) => this.#log.error({ error }, 'a task failed'))
     const groups = (family: Family): UpdateGroups => new UpdateGroups(this.#locRib.family(family), work, clock)
     let identities = 0
-    const { bfdSockets } = this.#ports
-    this.#observers.push(...(bfdSockets === undefined ? [] : [new BfdWatch(bfdSockets, this.#log)]))
     const validation = this.#validation
     return {
       observers: this.#observers,

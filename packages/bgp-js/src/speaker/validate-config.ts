@@ -1,6 +1,13 @@
 import { ConfigReader } from '../config-reader.ts'
 import { BgpConfigError, type ConfigProblem } from '../errors.ts'
-import type { ConfederationConfig, ListenConfig, PeerConfig, ResolvedPeer, ResolvedSpeaker } from './config.ts'
+import type {
+  BmpStationConfig,
+  ConfederationConfig,
+  ListenConfig,
+  PeerConfig,
+  ResolvedPeer,
+  ResolvedSpeaker,
+} from './config.ts'
 import { type ConfigSurroundings, MAX_ASN, readDynamicNeighbors, readNextHop, readPeer } from './validate-peer.ts'
 
 const MAX_U32 = 0xffffffff
@@ -30,6 +37,8 @@ export function parseSpeakerConfig(value: unknown, surroundings: Omit<ConfigSurr
     nextHop: readNextHop(reader),
     ebgpRequiresPolicy: reader.boolean('ebgpRequiresPolicy', false),
     ...readRpki(reader),
+    bmp: reader.children('bmp').map(readStation),
+    ...readMrtUpdates(reader),
   }
   refuseTwins(
     reader,
@@ -116,4 +125,28 @@ function readRpki(reader: ConfigReader): Pick<ResolvedSpeaker, 'rpki'> {
   if (caches.length === 0) child.problem('caches', 'must list at least one cache')
   child.refuseUnknown()
   return { rpki: { caches } }
+}
+
+const POLICIES = ['pre', 'post', 'both'] as const
+
+function readStation(station: ConfigReader): Required<BmpStationConfig> {
+  const read = {
+    address: station.address('address', { required: true }) ?? '',
+    port: station.integer('port', { min: 1, max: 65535 }),
+    policy: station.has('policy') ? (station.choice('policy', POLICIES) ?? 'pre') : 'pre',
+    statsSeconds: station.integer('statsSeconds', { min: 1, max: 86_400, default: 60 }),
+  }
+  station.raw('policy')
+  station.refuseUnknown()
+  return read
+}
+
+function readMrtUpdates(reader: ConfigReader): Pick<ResolvedSpeaker, 'mrtUpdates'> {
+  const child = reader.child('mrtUpdates')
+  if (child === undefined) return {}
+  const directory = child.text('directory', 4096)
+  if (!child.has('directory')) child.problem('directory', 'is missing')
+  const rotateSeconds = child.integer('rotateSeconds', { min: 1, max: 86_400, default: 900 })
+  child.refuseUnknown()
+  return { mrtUpdates: { directory: directory ?? '.', rotateSeconds } }
 }

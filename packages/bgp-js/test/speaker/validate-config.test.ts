@@ -55,6 +55,7 @@ test('defaults', () => {
       },
     ],
     dynamicNeighbors: [],
+    bmp: [],
     gracefulRestart: { restarting: false, forwardingPreserved: true, restartTimeSeconds: 120, stalePathSeconds: 360 },
     multipath: false,
     alwaysCompareMed: false,
