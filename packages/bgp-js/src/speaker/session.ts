@@ -70,6 +70,9 @@ export interface SessionHost {
  */
 const OPEN_WAIT_MS: Readonly<Record<Initiator, number>> = { local: 240_000, remote: 30_000 }
 const IDLE_HOLD = { firstMs: 1000, capMs: 30_000 }
+/** Keepalives that are due at about the same time leave together; shorter intervals are left alone. */
+const KEEPALIVE_GRID_MS = 250
+const LEAST_ON_GRID_MS = 2000
 const FIRST_RETRY_MS = 1000
 /** RFC 9687 §5: 8 minutes, or twice the hold time if that is more. */
 const MIN_SEND_HOLD_MS = 480_000
@@ -343,7 +346,7 @@ export class Session implements ConnectionHandler {
       idleHold: () => backoffMs(failures, IDLE_HOLD, clock.random()),
       delayOpen: () => delayOpenMs,
       hold: () => this.#holdMs(),
-      keepalive: () => jittered((this.#negotiated?.keepaliveSeconds ?? 0) * 1000, clock.random()),
+      keepalive: () => onGrid(clock.now(), jittered((this.#negotiated?.keepaliveSeconds ?? 0) * 1000, clock.random())),
     }
     const delay = delays[timer]()
     // Hold time 0: neither timer runs (RFC 4271 §4.2).
@@ -416,4 +419,9 @@ function hardened(fields: NotificationFields): NotificationFields {
   if (fields.code !== NotificationCode.Cease || !final.includes(fields.subcode)) return fields
   const data = Uint8Array.of(fields.code, fields.subcode, ...(fields.data ?? []))
   return { code: NotificationCode.Cease, subcode: CeaseSubcode.HardReset, data }
+}
+
+/** A little earlier, so that the keepalives of many sessions leave together: one turn of the event loop for all. */
+function onGrid(now: number, delayMs: number): number {
+  return delayMs < LEAST_ON_GRID_MS ? delayMs : delayMs - ((now + delayMs) % KEEPALIVE_GRID_MS)
 }
