@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { type Clock, type ClockTimer, systemClock } from '../speaker/ports.ts'
 import type { BfdSessionConfig } from './bfd-service.ts'
 import type { BfdTimers } from './bfd-session.ts'
 import type { BfdStateChange } from './bfd-worker-protocol.ts'
@@ -14,7 +15,7 @@ export interface BfdSessions {
 export interface BfdPeerEvents {
   /** The path to the peer is gone: its BGP session is to end with Cease/10 (RFC 9384). */
   onDown(address: string, reason: string): void
-  /** The path is there, or nobody judges it any more. */
+  /** The path is there, or nobody judges it any more; 30 s after a loss at the latest. */
   onUp(address: string): void
 }
 
@@ -22,19 +23,27 @@ interface Followed {
   readonly id: number
   config: BfdSessionConfig
   isUp: boolean
-  /** `onDown` was told, and nothing since. */
-  isLost: boolean
+  /** Runs from `onDown` to `onUp`. */
+  lost: ClockTimer | undefined
 }
+
+/**
+ * A peer that BFD lost and does not find again within this time may try without: it may have come back without BFD, and
+ * nothing is lost by an attempt to connect to one that is gone.
+ */
+const GIVE_UP_MS = 30_000
 
 /** One BFD session for each BGP peer that wants one, by the peer's address. */
 export class BfdPeers {
   readonly #service: BfdSessions
   readonly #events: BfdPeerEvents
+  readonly #clock: Clock
   readonly #peers = new Map<string, Followed>()
 
-  constructor(service: BfdSessions, events: BfdPeerEvents) {
+  constructor(service: BfdSessions, events: BfdPeerEvents, clock: Clock = systemClock) {
     this.#service = service
     this.#events = events
+    this.#clock = clock
   }
 
   isUp(address: string): boolean {
@@ -54,7 +63,7 @@ export class BfdPeers {
     }
     this.unfollow(address)
     const id = this.#service.addSession(config, (change) => this.#changed(address, change))
-    this.#peers.set(address, { id, config, isUp: false, isLost: false })
+    this.#peers.set(address, { id, config, isUp: false, lost: undefined })
   }
 
   /** Watches `address` no more; that is no loss of the peer. */
@@ -63,7 +72,7 @@ export class BfdPeers {
     if (known === undefined) return
     this.#peers.delete(address)
     this.#service.removeSession(known.id)
-    if (known.isLost) this.#events.onUp(address)
+    this.#release(address, known)
   }
 
   close(): void {
@@ -75,12 +84,24 @@ export class BfdPeers {
     if (peer === undefined) return
     const wasUp = peer.isUp
     peer.isUp = state === 'Up'
-    // BFD taken down on purpose at the other end says nothing about the path (RFC 5882 §3.2).
-    const isLost = !peer.isUp && remoteState !== 'AdminDown' && (wasUp || peer.isLost)
-    const wasLost = peer.isLost
-    peer.isLost = isLost
-    if (isLost && !wasLost) this.#events.onDown(address, `BFD: ${diagnostic}`)
-    else if ((peer.isUp && !wasUp) || (wasLost && !isLost)) this.#events.onUp(address)
+    if (peer.isUp) {
+      if (!this.#release(address, peer) && !wasUp) this.#events.onUp(address)
+      // BFD taken down on purpose at the other end says nothing about the path (RFC 5882 §3.2).
+    } else if (remoteState === 'AdminDown') {
+      this.#release(address, peer)
+    } else if (wasUp) {
+      peer.lost = this.#clock.setTimeout(() => this.#release(address, peer), GIVE_UP_MS)
+      this.#events.onDown(address, `BFD: ${diagnostic}`)
+    }
+  }
+
+  /** @returns whether the peer was lost */
+  #release(address: string, peer: Followed): boolean {
+    if (peer.lost === undefined) return false
+    peer.lost.cancel()
+    peer.lost = undefined
+    this.#events.onUp(address)
+    return true
   }
 }
 

@@ -61,6 +61,8 @@ export class BfdWatch implements PeerObserver {
       sockets: this.#sockets,
       onFatal: (error) => {
         this.#log.error({ error: error.message }, 'the BFD thread failed: no peer is watched any more')
+        // Whom it lost may try without it.
+        this.#peers?.close()
         this.#peers = undefined
       },
     })

@@ -20,6 +20,8 @@ export interface ConnectionHandler {
 const HIGH_WATER_OCTETS = 256 * 1024
 /** Messages of one peer in a row before others get their turn. */
 const MESSAGES_PER_SLICE = 64
+/** What is dealt with at once when nothing else waits. */
+const SMALL_OCTETS = 4096
 /** How long a closing connection may take to hand over its NOTIFICATION. */
 const LINGER_MS = 1000
 
@@ -152,7 +154,9 @@ export class Connection implements SlicedTask {
     if (this.#handler === undefined) return
     this.#framer.push(chunk)
     this.#socket.pause()
-    this.#work.schedule(this)
+    // A keepalive is not worth another turn of the event loop.
+    if (chunk.length <= SMALL_OCTETS) this.#work.runNow(this)
+    else this.#work.schedule(this)
   }
 
   /** Messages that came before the end count: they are taken in turn, then the loss of the connection. */

@@ -1,5 +1,12 @@
 import type { Clock, ClockTimer } from './ports.ts'
 
+/** Timers of more than this may be late by {@link TICK_MS}: hundreds of sessions then wake the process a few times a second. */
+const COARSE_MS = 2000
+const TICK_MS = 250
+
+/** The last tick that is not behind `deadlineMs`, for what may be early and must not be late. */
+export const tickBefore = (deadlineMs: number): number => Math.floor(deadlineMs / TICK_MS) * TICK_MS
+
 /** A timer that is pushed back far more often than it fires: restarting it only moves a number. */
 export class LazyTimer {
   readonly #clock: Clock
@@ -36,8 +43,10 @@ export class LazyTimer {
   }
 
   #arm(delayMs: number): void {
-    this.#timerAt = this.#clock.now() + delayMs
-    this.#timer = this.#clock.setTimeout(() => this.#fired(), delayMs)
+    const now = this.#clock.now()
+    this.#timerAt = now + delayMs
+    if (delayMs >= COARSE_MS) this.#timerAt = Math.ceil(this.#timerAt / TICK_MS) * TICK_MS
+    this.#timer = this.#clock.setTimeout(() => this.#fired(), this.#timerAt - now)
   }
 
   #fired(): void {

@@ -16,6 +16,7 @@ import { AcceptGuard, refuse } from './accept-guard.ts'
 import type { ResolvedPeer } from './config.ts'
 import { Connection } from './connection.ts'
 import type { SpeakerContext } from './context.ts'
+import { HoldBack } from './hold-back.ts'
 import { listeningAddress, localCapabilities, localEndFor } from './local-end.ts'
 import { type MessageCounters, newMessageCounters } from './message-counters.ts'
 import { changeEffects } from './peer-changes.ts'
@@ -23,7 +24,8 @@ import { PeerHistory } from './peer-history.ts'
 import { type HoldReason, PeerHolds } from './peer-holds.ts'
 import { localAsnFor, peerKind } from './peer-kind.ts'
 import { PeerRoutes } from './peer-routes.ts'
-import type { Clock, ClockTimer, SocketOptions } from './ports.ts'
+import { PeerSettings } from './peer-settings.ts'
+import type { Clock, SocketOptions } from './ports.ts'
 import { crossingFields, limitNotification, PrefixLimits } from './prefix-limits.ts'
 import { Session, type SessionEnd, type SessionHost } from './session.ts'
 import type { SessionError } from './session-error.ts'
@@ -39,9 +41,6 @@ const FORGIVEN_FAILURES = 3
 const EXPECTED_BACK_FAILURES = 2
 /** A connection that comes this soon after the session is up is the late end of a collision, not a new process. */
 const COLLISION_WINDOW_MS = 5000
-/** How long the peer's connection waits until the peer has seen ours. */
-const HOLD_BACK_MS = 1000
-
 /** One configured peer: its sessions (two during a collision), and its routes. */
 export class Peer implements SessionHost {
   readonly counters: MessageCounters = newMessageCounters()
@@ -53,15 +52,12 @@ export class Peer implements SessionHost {
   readonly #holds: PeerHolds
   readonly #limits = new PrefixLimits()
   readonly #guard = new AcceptGuard()
-  /** As given; `#config` has the AS that was learned and the speaker's own drain in it. */
-  #given: ResolvedPeer
-  #config: ResolvedPeer
-  #isSpeakerDrained = false
+  readonly #settings: PeerSettings
+  readonly #holdBack: HoldBack
   /** Who is at the other end of an `interface` peer's link, as discovery says. */
   #neighbor: string | undefined
   #primary: Session
   #secondary: Session | undefined
-  #heldBack: ClockTimer | undefined
   readonly #dials = new Map<Session, () => void>()
   #failures = 0
   #flaps = 0
@@ -72,8 +68,8 @@ export class Peer implements SessionHost {
   /** @param onChange called after each change of state */
   constructor(context: SpeakerContext, config: ResolvedPeer, onChange: (peer: Peer) => void = () => undefined) {
     this.#context = context
-    this.#given = config
-    this.#config = config
+    this.#settings = new PeerSettings(config)
+    this.#holdBack = new HoldBack(context.clock)
     this.#onChange = onChange
     this.routes = new PeerRoutes(context, config)
     this.#holds = new PeerHolds(context.clock, () => this.#freed())
@@ -82,12 +78,12 @@ export class Peer implements SessionHost {
   }
 
   get config(): ResolvedPeer {
-    return this.#config
+    return this.#settings.inForce
   }
 
   /** What the peer is to us, by the AS that it has or is said to have. */
   get kind(): PeerKind {
-    return peerKind(this.#context.config, this.#config)
+    return peerKind(this.#context.config, this.config)
   }
 
   get session(): Session {
@@ -113,7 +109,7 @@ export class Peer implements SessionHost {
 
   /** Where the peer is: of an `interface` peer the neighbour of the session, or the one to dial. */
   get remoteAddress(): string | undefined {
-    if (this.#config.interface === undefined) return this.#config.address
+    if (this.config.interface === undefined) return this.config.address
     return this.#primary.connection?.remoteAddress ?? this.#neighbor
   }
 
@@ -125,7 +121,7 @@ export class Peer implements SessionHost {
 
   start(): void {
     this.#stopped = false
-    if (this.#config.adminDown || this.isHeld) return
+    if (this.config.adminDown || this.isHeld) return
     this.#primary.handle({ type: this.isPassive ? 'ManualStartWithPassiveTcpEstablishment' : 'ManualStart' })
   }
 
@@ -141,35 +137,33 @@ export class Peer implements SessionHost {
     this.#stopped = true
     this.#secondary?.abandon()
     this.#primary.abandon()
-    this.#endHoldBack()
+    this.#holdBack.end()
     this.#holds.clear()
   }
 
   /** The peer is no longer configured. */
   remove(): void {
     this.stop({ code: NotificationCode.Cease, subcode: CeaseSubcode.PeerDeconfigured })
-    this.#endHoldBack()
+    this.#holdBack.end()
     this.#holds.clear()
     for (const observer of this.#context.observers) observer.removed?.(this)
     this.routes.close()
-    this.#context.restart.peerGone(this.#config.address)
+    this.#context.restart.peerGone(this.config.address)
   }
 
   /** Takes a new configuration; what it costs is for {@link changeEffects} to say. */
   reconfigure(given: ResolvedPeer): void {
-    const before = this.#given
-    const effects = changeEffects(before, given)
-    this.#given = given
+    const effects = changeEffects(this.#settings.given, given)
     if (effects.has('session')) {
       const subcode = given.adminDown ? CeaseSubcode.AdministrativeShutdown : CeaseSubcode.OtherConfigurationChange
       this.stop({ code: NotificationCode.Cease, subcode })
-      this.#config = this.#effective(given.asn)
-      this.routes.reconfigure(this.#config)
+      this.#settings.replace(given, true)
+      this.routes.reconfigure(this.config)
       this.start()
       return
     }
-    this.#config = this.#effective(this.#config.asn)
-    if (effects.has('routes')) this.routes.reconfigure(this.#config)
+    this.#settings.replace(given, false)
+    if (effects.has('routes')) this.routes.reconfigure(this.config)
     if (effects.has('socket')) this.#applySocketOptions()
     if (effects.has('keepalive')) this.#primary.changeKeepalive(given.keepalive)
     if (effects.has('limits')) this.#checkLimits(this.#primary)
@@ -179,10 +173,7 @@ export class Peer implements SessionHost {
 
   /** The whole speaker is drained, or no longer (RFC 8326). */
   drain(isDrained: boolean): void {
-    const before = this.#config.drain
-    this.#isSpeakerDrained = isDrained
-    this.#config = this.#effective(this.#config.asn)
-    if (this.#config.drain !== before) this.routes.reconfigure(this.#config)
+    if (this.#settings.drain(isDrained)) this.routes.reconfigure(this.config)
   }
 
   /** Lets a peer go on that `maxPrefixes` keeps down, and forgives its failures. */
@@ -204,7 +195,7 @@ export class Peer implements SessionHost {
 
   /** Discovery says who is at the other end of the link; undefined: nobody. */
   neighborFound(address: string | undefined): void {
-    const zoned = address === undefined || address.includes('%') ? address : `${address}%${this.#config.interface}`
+    const zoned = address === undefined || address.includes('%') ? address : `${address}%${this.config.interface}`
     const found = zoned === undefined ? undefined : canonicalAddress(zoned)
     if (found === this.#neighbor) return
     this.#neighbor = found
@@ -232,7 +223,7 @@ export class Peer implements SessionHost {
     this.#endSecondary()
     this.#secondary = new Session(this, 'Active')
     this.#secondary.connected(connection)
-    this.#holdBackSecondary()
+    this.#holdBack.consider(this.#primary, this.#secondary)
   }
 
   /** Asks the peer to send its routes again (RFC 2918). @returns whether it understands such a request */
@@ -258,44 +249,36 @@ export class Peer implements SessionHost {
   }
 
   get isPassive(): boolean {
-    return this.#config.passive || (this.#config.interface !== undefined && this.#neighbor === undefined)
+    return this.config.passive || (this.config.interface !== undefined && this.#neighbor === undefined)
   }
 
   get isHeld(): boolean {
     return this.#holds.isHeld
   }
 
-  get connectRetryMs(): number {
-    return this.#config.connectRetry * 1000
-  }
-
   get attributes(): AttributeCache<AttributeSet> {
     return this.#context.locRib.attributes
   }
 
-  get delayOpenMs(): number {
-    return this.#config.delayOpen * 1000
-  }
-
   localEnd(): LocalEnd {
-    return localEndFor(this.#context.config, this.#config, this.#context.restart.isRunning)
+    return localEndFor(this.#context.config, this.config, this.#context.restart.isRunning)
   }
 
   localCapabilities(): Capability[] {
-    return localCapabilities(this.#context.config, this.#config, this.#context.restart.isRunning)
+    return localCapabilities(this.#context.config, this.config, this.#context.restart.isRunning)
   }
 
   dial(session: Session): void {
-    const { address, port, sourceAddress } = this.#config
+    const { address, port, sourceAddress } = this.config
     const cancel = this.#context.dialer.dial({
-      host: this.#config.interface === undefined ? address : (this.#neighbor ?? ''),
+      host: this.config.interface === undefined ? address : (this.#neighbor ?? ''),
       port,
       localAddress: sourceAddress ?? listeningAddress(this.#context.config, address),
       options: this.socketOptions(),
       onConnected: (socket) => {
         this.#dials.delete(session)
         session.connected(this.#connection(socket, 'local'))
-        this.#holdBackSecondary()
+        this.#holdBack.consider(this.#primary, this.#secondary)
       },
       onFailed: (reason) => {
         this.#dials.delete(session)
@@ -312,9 +295,11 @@ export class Peer implements SessionHost {
   }
 
   socketOptions(): SocketOptions | undefined {
-    const { password, ttlSecurity } = this.#config
+    const { password, ttlSecurity } = this.config
     if (password === undefined && ttlSecurity === undefined) return undefined
-    return this.#socketOptions()
+    // Who is at the other end of the link is to be found first: an option belongs to an address.
+    if (this.remoteAddress === undefined) return undefined
+    return this.#settings.socketOptions(this.remoteAddress)
   }
 
   settleCollision(session: Session, negotiated: Negotiated): boolean {
@@ -324,7 +309,7 @@ export class Peer implements SessionHost {
     // RFC 4271 §6.8 looks at connections in OpenConfirm: only there is the other end known.
     if (other.state !== 'OpenConfirm') return true
     const { config } = this.#context
-    const local = { routerId: config.routerId, asn: localAsnFor(config, this.#config) }
+    const local = { routerId: config.routerId, asn: localAsnFor(config, this.config) }
     const remote = { routerId: negotiated.peerRouterId, asn: negotiated.peerAsn }
     const kept = resolveCollision(local, remote) === 'keepLocallyInitiated' ? 'local' : 'remote'
     // Two from the same end: the newer one is the one that the peer still knows about.
@@ -335,7 +320,7 @@ export class Peer implements SessionHost {
 
   onStateChange(session: Session, from: SessionState, reason: string): void {
     if (session === this.#secondary) {
-      const fields = { peer: this.#config.address, from, to: session.state, collision: true }
+      const fields = { peer: this.config.address, from, to: session.state, collision: true }
       this.#context.log.debug(fields, reason)
       // Its own timers would have it dial again, beside the session that won.
       if (session.state === 'Idle' || session.state === 'Active') {
@@ -346,12 +331,12 @@ export class Peer implements SessionHost {
       return
     }
     if (session !== this.#primary) return
-    if (session.state !== 'OpenSent') this.#endHoldBack()
+    if (session.state !== 'OpenSent') this.#holdBack.end()
     if ((session.state === 'Idle' || session.state === 'Active') && this.#secondary !== undefined) this.#promote()
     const date = this.clock.date()
     this.#stateSince = date
     const to = this.#primary.state
-    const fields = { peer: this.#config.address, from, to }
+    const fields = { peer: this.config.address, from, to }
     this.history.changed({ at: date.toISOString(), from, to, reason })
     this.#context.log.debug(fields, reason)
     this.#context.emit({ type: 'stateChange', ...fields, reason, at: date.toISOString() })
@@ -367,7 +352,7 @@ export class Peer implements SessionHost {
   }
 
   onInternalError(error: unknown): void {
-    this.#context.log.error({ peer: this.#config.address, error }, 'internal error: session is reset')
+    this.#context.log.error({ peer: this.config.address, error }, 'internal error: session is reset')
   }
 
   onUp(session: Session): void {
@@ -380,11 +365,13 @@ export class Peer implements SessionHost {
     this.#endSecondary()
     this.#upSinceMs = this.clock.now()
     if (session.negotiated !== undefined) {
-      this.#learnAsn(session.negotiated.peerAsn)
+      // A peer whose AS was left open has said it.
+      if (this.#settings.learnAsn(session.negotiated.peerAsn)) this.routes.reconfigure(this.config)
       this.routes.sessionUp(session, session.negotiated)
     }
-    const { address, asn } = this.#config
+    const { address, asn } = this.config
     this.#context.log.info({ peer: address, asn }, 'session established')
+    for (const observer of this.#context.observers) observer.up?.(this)
     this.#context.emit({ type: 'sessionUp', peer: address, asn, at: this.clock.date().toISOString() })
   }
 
@@ -394,7 +381,7 @@ export class Peer implements SessionHost {
     this.#limits.reset()
     for (const observer of this.#context.observers) observer.down?.(this, end)
     this.routes.sessionDown(end)
-    const { address, asn } = this.#config
+    const { address, asn } = this.config
     const reason = end.event.detail ?? end.event.type
     const error = this.lastError
     this.#context.log.info({ peer: address, asn, error }, `session ended: ${reason}`)
@@ -423,9 +410,9 @@ export class Peer implements SessionHost {
   /** RFC 4271 §6.8: beside an Established session a connection is refused, but see RFC 4724 §5. */
   #mayAccept(socket: Socket): boolean {
     const { state } = this.#primary
-    if (this.#stopped || this.#config.adminDown || this.isHeld) return false
+    if (this.#stopped || this.config.adminDown || this.isHeld) return false
     const session = this.#primary.connection
-    if (this.#config.interface !== undefined && session !== undefined) {
+    if (this.config.interface !== undefined && session !== undefined) {
       if (canonicalAddress(session.remoteAddress) !== canonicalAddress(socket.remoteAddress ?? '')) return false
     }
     if (state === 'Established') {
@@ -436,28 +423,9 @@ export class Peer implements SessionHost {
     return this.#guard.admit(this.clock.now())
   }
 
-  /**
-   * Two connections, and the peer may not have taken ours out of its backlog yet. Were its own to come up first, a peer
-   * with graceful restart would take ours for a restart of ours and end the session. So what it sends on its own waits
-   * until it has answered on ours, a second at most.
-   */
-  #holdBackSecondary(): void {
-    const secondary = this.#secondary
-    const isOurs = this.#primary.state === 'OpenSent' && this.#primary.initiator === 'local'
-    if (!isOurs || secondary?.state !== 'OpenSent' || this.#heldBack !== undefined) return
-    secondary.connection?.holdBack()
-    this.#heldBack = this.clock.setTimeout(() => this.#endHoldBack(), HOLD_BACK_MS)
-  }
-
-  #endHoldBack(): void {
-    this.#heldBack?.cancel()
-    this.#heldBack = undefined
-    this.#secondary?.connection?.release()
-  }
-
   /** Lets the collision's other session go: it is told so and does not start again. */
   #endSecondary(): void {
-    this.#endHoldBack()
+    this.#holdBack.end()
     this.#secondary?.handle({ type: 'OpenCollisionDump' })
     this.#secondary?.abandon()
     this.#secondary = undefined
@@ -466,7 +434,7 @@ export class Peer implements SessionHost {
   #promote(): void {
     const former = this.#primary
     if (this.#secondary === undefined) return
-    this.#endHoldBack()
+    this.#holdBack.end()
     this.#primary = this.#secondary
     this.#secondary = undefined
     if (former.state === 'Idle' || former.state === 'Active') former.abandon()
@@ -477,7 +445,7 @@ export class Peer implements SessionHost {
 
   #checkLimits(session: Session): void {
     if (session.state !== 'Established') return
-    const { maxPrefixes, address } = this.#config
+    const { maxPrefixes, address } = this.config
     for (const crossing of this.#limits.check(maxPrefixes, (family) => this.routes.adjRibIn[family].counts.received)) {
       const fields = crossingFields(address, crossing)
       this.#context.log.warn(fields, `prefix limit: ${crossing.level}`)
@@ -499,7 +467,7 @@ export class Peer implements SessionHost {
 
   /** Nothing holds the peer down any more; what is left of the damping is kept. */
   #freed(): void {
-    if (this.#stopped || this.#config.adminDown) return
+    if (this.#stopped || this.config.adminDown) return
     if (this.#primary.state === 'Idle' && !this.#primary.isIdleHolding) this.#primary.startAgain()
   }
 
@@ -513,27 +481,10 @@ export class Peer implements SessionHost {
   }
 
   #applySocketOptions(): void {
+    const options = this.#settings.socketOptions(this.remoteAddress ?? this.config.address)
     for (const session of [this.#primary, this.#secondary]) {
-      if (session?.connection !== undefined) {
-        this.#context.dialer.applyTo(session.connection, this.#socketOptions())
-      }
+      if (session?.connection !== undefined) this.#context.dialer.applyTo(session.connection, options)
     }
-  }
-
-  #socketOptions(): SocketOptions {
-    const { password, ttlSecurity } = this.#config
-    return { peerAddress: this.remoteAddress ?? this.#config.address, password, ttlSecurityHops: ttlSecurity }
-  }
-
-  #effective(asn: number): ResolvedPeer {
-    return { ...this.#given, asn, drain: this.#given.drain || this.#isSpeakerDrained }
-  }
-
-  /** A peer whose AS was left open has said it. */
-  #learnAsn(asn: number): void {
-    if (this.#config.asn === asn) return
-    this.#config = this.#effective(asn)
-    this.routes.reconfigure(this.#config)
   }
 
   get #isExpectedBack(): boolean {

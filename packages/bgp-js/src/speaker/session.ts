@@ -13,7 +13,7 @@ import type { RouteRefreshMessage } from '../wire/messages/route-refresh.ts'
 import { CeaseSubcode, NotificationCode } from '../wire/notification-names.ts'
 import { type AttributeCache, type RouteUpdate, resolveUpdate } from '../wire/resolve-update.ts'
 import type { Connection, ConnectionHandler, Initiator } from './connection.ts'
-import { LazyTimer } from './lazy-timer.ts'
+import { LazyTimer, tickBefore } from './lazy-timer.ts'
 import type { MessageCounters } from './message-counters.ts'
 import type { Clock } from './ports.ts'
 import { localError, receivedError, type SessionError, sentError } from './session-error.ts'
@@ -45,10 +45,9 @@ export interface SessionHost {
   readonly isPassive: boolean
   /** Something keeps the peer down: a session that is Idle stays so. */
   readonly isHeld: boolean
-  readonly connectRetryMs: number
   readonly attributes: AttributeCache<AttributeSet>
-  /** 0 for no DelayOpen. */
-  readonly delayOpenMs: number
+  /** In seconds; `delayOpen` 0 for none. */
+  readonly config: { readonly connectRetry: number; readonly delayOpen: number }
   localEnd(): LocalEnd
   dial(session: Session): void
   cancelDial(session: Session): void
@@ -70,9 +69,6 @@ export interface SessionHost {
  */
 const OPEN_WAIT_MS: Readonly<Record<Initiator, number>> = { local: 240_000, remote: 30_000 }
 const IDLE_HOLD = { firstMs: 1000, capMs: 30_000 }
-/** Keepalives that are due at about the same time leave together; shorter intervals are left alone. */
-const KEEPALIVE_GRID_MS = 250
-const LEAST_ON_GRID_MS = 2000
 const FIRST_RETRY_MS = 1000
 /** RFC 9687 §5: 8 minutes, or twice the hold time if that is more. */
 const MIN_SEND_HOLD_MS = 480_000
@@ -275,7 +271,7 @@ export class Session implements ConnectionHandler {
 
   #run(event: SessionEvent): void {
     const row = transition(this.#state, event.type, {
-      delayOpen: this.#host.delayOpenMs > 0,
+      delayOpen: this.#host.config.delayOpen > 0,
       delayOpenTimerRuns: this.#timers.delayOpen.isRunning,
     })
     if (row === undefined) return
@@ -337,16 +333,17 @@ export class Session implements ConnectionHandler {
   }
 
   #startTimer(timer: TimerName): void {
-    const { clock, failures, connectRetryMs, delayOpenMs } = this.#host
+    const { clock, failures, config } = this.#host
+    const connectRetryMs = config.connectRetry * 1000
     const delays: Record<TimerName, () => number> = {
       connectRetry: () =>
         this.#state === 'Connect'
           ? connectRetryMs
           : backoffMs(failures, { firstMs: FIRST_RETRY_MS, capMs: connectRetryMs }, clock.random()),
       idleHold: () => backoffMs(failures, IDLE_HOLD, clock.random()),
-      delayOpen: () => delayOpenMs,
+      delayOpen: () => config.delayOpen * 1000,
       hold: () => this.#holdMs(),
-      keepalive: () => onGrid(clock.now(), jittered((this.#negotiated?.keepaliveSeconds ?? 0) * 1000, clock.random())),
+      keepalive: () => this.#keepaliveMs(),
     }
     const delay = delays[timer]()
     // Hold time 0: neither timer runs (RFC 4271 §4.2).
@@ -359,6 +356,15 @@ export class Session implements ConnectionHandler {
     const agreed = (this.#negotiated?.holdTimeSeconds ?? 0) * 1000
     if (agreed > 0 || this.#state === 'Established') return agreed
     return OPEN_WAIT_MS[this.initiator ?? 'local']
+  }
+
+  /** Keepalives of all sessions go out on common ticks, early rather than late. */
+  #keepaliveMs(): number {
+    const { clock } = this.#host
+    const intervalMs = (this.#negotiated?.keepaliveSeconds ?? 0) * 1000
+    if (intervalMs === 0) return 0
+    const now = clock.now()
+    return Math.max(1, tickBefore(now + jittered(intervalMs, clock.random())) - now)
   }
 
   #sendOpen(): void {
@@ -419,9 +425,4 @@ function hardened(fields: NotificationFields): NotificationFields {
   if (fields.code !== NotificationCode.Cease || !final.includes(fields.subcode)) return fields
   const data = Uint8Array.of(fields.code, fields.subcode, ...(fields.data ?? []))
   return { code: NotificationCode.Cease, subcode: CeaseSubcode.HardReset, data }
-}
-
-/** A little earlier, so that the keepalives of many sessions leave together: one turn of the event loop for all. */
-function onGrid(now: number, delayMs: number): number {
-  return delayMs < LEAST_ON_GRID_MS ? delayMs : delayMs - ((now + delayMs) % KEEPALIVE_GRID_MS)
 }

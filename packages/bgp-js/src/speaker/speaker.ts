@@ -25,6 +25,7 @@ import type { PeerObserver } from './peer-observer.ts'
 import { type Log, type SocketOptions, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
 import { RestartDeferral } from './restart-deferral.ts'
 import { type RoutesQuery, type RoutesView, viewRoutes } from './routes-view.ts'
+import { SpentPeers } from './spent-peers.ts'
 import { type PeerStatus, peerStatus } from './status.ts'
 import { UpdateGroups } from './update-groups.ts'
 import { parsePeerConfig, parseSpeakerConfig } from './validate-config.ts'
@@ -52,6 +53,7 @@ export class Speaker {
   readonly #originated: OriginatedRoutes
   readonly #peers = new Map<string, Peer>()
   readonly #dynamic: DynamicNeighbors
+  readonly #spent: SpentPeers
   /** Ends of the watches of `interface` peers. */
   readonly #watches = new Map<string, () => void>()
   readonly #listeners: Listener[] = []
@@ -79,6 +81,7 @@ export class Speaker {
     this.#context = this.#newContext()
     this.#originated = new OriginatedRoutes(this.#locRib, this.#config)
     this.#dynamic = new DynamicNeighbors(this.#config.dynamicNeighbors)
+    this.#spent = new SpentPeers(this.#context.clock, (peer) => this.removePeer(peer.config.address))
     for (const peer of this.#config.neighbors) this.#newPeer(peer)
     for (const prefix of this.#config.networks) this.#originated.originate({ prefix })
   }
@@ -133,6 +136,7 @@ export class Speaker {
     }
     for (const unwatch of this.#watches.values()) unwatch()
     this.#watches.clear()
+    this.#spent.close()
     for (const peer of this.#peers.values()) {
       if (options.graceful === true) peer.abandon()
       else peer.stop(notification)
@@ -168,6 +172,7 @@ export class Speaker {
     // A key by prefix stays for the others.
     if (!this.#dynamic.has(key)) this.#clearListeners(peer)
     this.#dynamic.remove(key)
+    this.#spent.forget(peer)
     peer.remove()
     return true
   }
@@ -390,7 +395,9 @@ export class Speaker {
   }
 
   #newPeer(config: ResolvedPeer): Peer {
-    const peer = new Peer(this.#context, config, (changed) => this.#peerChanged(changed))
+    const peer = new Peer(this.#context, config, (changed) => {
+      if (this.#dynamic.has(changed.config.address)) this.#spent.changed(changed)
+    })
     if (this.#drained) peer.drain(true)
     this.#peers.set(config.address, peer)
     return peer
@@ -403,27 +410,17 @@ export class Speaker {
     if (name === undefined || neighborDiscovery === undefined) return
     this.#watches.set(
       name,
-      neighborDiscovery.watch(name, (address) => peer.neighborFound(address)),
+      neighborDiscovery.watch(name, (address) => {
+        this.#clearListeners(peer)
+        peer.neighborFound(address)
+        this.#applyToListeners(peer)
+      }),
     )
   }
 
   #setDrained(drained: boolean): void {
     this.#drained = drained
     for (const peer of this.#peers.values()) peer.drain(drained)
-  }
-
-  /** A peer that was not listed goes once nothing is left of it: no session, no penalty, no retained route. */
-  #peerChanged(peer: Peer): void {
-    const { address } = peer.config
-    if (!this.#dynamic.has(address)) return
-    const review = (): void => {
-      if (this.#peers.get(address) !== peer) return
-      const keptMs = peer.routes.stale.restartRemainingMs
-      if (peer.isSpent) this.removePeer(address)
-      else if (keptMs !== undefined) this.#context.clock.setTimeout(review, keptMs + 1)
-    }
-    // Not in the middle of the change.
-    queueMicrotask(review)
   }
 
   /** Keys and hop limits of incoming connections belong to the listening socket. */

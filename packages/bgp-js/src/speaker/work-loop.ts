@@ -29,6 +29,12 @@ export class WorkLoop {
     this.#wake()
   }
 
+  /** Runs a short task at once when nobody waits, queues it otherwise. */
+  runNow(task: SlicedTask): void {
+    if (this.#queue.length > 0 || this.#scheduled) this.schedule(task)
+    else if (this.#runOne(task)) this.schedule(task)
+  }
+
   #wake(): void {
     if (this.#scheduled || this.#queue.length === 0) return
     this.#scheduled = true

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { BfdPeers, type BfdSessionConfig, type BfdStateChange, type BfdTimers } from '../../src/index.ts'
+import { ManualClock } from '../speaker/manual-clock.ts'
 
 /** Stands for the service: sessions are made to change by hand. */
 class FakeSessions {
@@ -26,14 +27,16 @@ class FakeSessions {
 
 const config: BfdSessionConfig = { local: '10.0.0.1', remote: '10.0.0.2', minTxMs: 50, minRxMs: 50, multiplier: 3 }
 
-function setUp(): { service: FakeSessions; peers: BfdPeers; told: string[] } {
+function setUp(): { service: FakeSessions; peers: BfdPeers; told: string[]; clock: ManualClock } {
+  const clock = new ManualClock()
   const service = new FakeSessions()
   const told: string[] = []
-  const peers = new BfdPeers(service, {
-    onDown: (address, reason) => told.push(`down ${address} ${reason}`),
-    onUp: (address) => told.push(`up ${address}`),
-  })
-  return { service, peers, told }
+  const events = {
+    onDown: (address: string, reason: string) => told.push(`down ${address} ${reason}`),
+    onUp: (address: string) => told.push(`up ${address}`),
+  }
+  const peers = new BfdPeers(service, events, clock)
+  return { service, peers, told, clock }
 }
 
 test('a loss is told with its reason; a session that never was up is none', () => {
@@ -70,6 +73,24 @@ test('a loss is over when the other end takes BFD down on purpose, or when nobod
   service.change(0, lost)
   peers.unfollow('10.0.0.2')
   expect(told.slice(3)).toEqual(['up 10.0.0.2', 'down 10.0.0.2 BFD: controlDetectionTimeExpired', 'up 10.0.0.2'])
+})
+
+test('a peer that BFD does not find again may try without it after half a minute', () => {
+  const { service, peers, told, clock } = setUp()
+  peers.follow('10.0.0.2', config)
+  service.change(0, {})
+  service.change(0, { state: 'Down', diagnostic: 'controlDetectionTimeExpired', remoteState: 'Down' })
+  clock.advance(29_999)
+  expect(told).toHaveLength(2)
+  clock.advance(1)
+  expect(told).toHaveLength(3)
+  expect(told.at(-1)).toBe('up 10.0.0.2')
+  service.change(0, { state: 'Init', remoteState: 'Down' })
+  service.change(0, { state: 'Down', remoteState: 'Down' })
+  expect(told).toHaveLength(3)
+  service.change(0, {})
+  expect(told).toHaveLength(4)
+  expect(clock.pending).toBe(0)
 })
 
 test('other timers keep the session, another place makes a new one, and what is over is silent', () => {

@@ -13,11 +13,15 @@ import { SpeakerChild } from './speaker-child.ts'
 
 /** FRR with zebra, which finds its neighbor by router advertisements. */
 class UnnumberedFrr extends NamespacedDaemons {
-  readonly #passive: boolean
+  readonly #extra: string
 
-  constructor(namespace: string, options: { passive?: boolean } = {}) {
+  constructor(namespace: string, options: { passive?: boolean; ttlSecurity?: number } = {}) {
     super(namespace)
-    this.#passive = options.passive === true
+    const hops = options.ttlSecurity
+    this.#extra = [
+      ...(options.passive === true ? [' neighbor up0 passive'] : []),
+      ...(hops === undefined ? [] : [` neighbor up0 ttl-security hops ${hops}`]),
+    ].join('\n')
   }
 
   async start(): Promise<void> {
@@ -30,7 +34,8 @@ class UnnumberedFrr extends NamespacedDaemons {
  no bgp ebgp-requires-policy
  neighbor up0 interface remote-as external
  no bgp network import-check
- neighbor up0 timers connect 1${this.#passive ? '\n neighbor up0 passive' : ''}
+ neighbor up0 timers connect 1
+${this.#extra}
  address-family ipv4 unicast
   network 10.50.0.0/24
  exit-address-family
@@ -123,21 +128,23 @@ test('FRR finds us and we find FRR on a link without addresses; its OPEN comes o
 })
 
 test.for([
-  { who: 'FRR connects', passive: true, theirsPassive: false },
-  { who: 'we connect', passive: false, theirsPassive: true },
-])('a whole session with FRR, routes of both families both ways: $who', async ({ passive, theirsPassive }) => {
+  { who: 'FRR connects', passive: true, theirsPassive: false, hops: {} },
+  { who: 'we connect', passive: false, theirsPassive: true, hops: {} },
+  { who: 'FRR connects, GTSM', passive: true, theirsPassive: false, hops: { ttlSecurity: 1 } },
+  { who: 'we connect, GTSM', passive: false, theirsPassive: true, hops: { ttlSecurity: 1 } },
+])('a whole session with FRR, routes of both families both ways: $who', async ({ passive, theirsPassive, hops }) => {
   using star = new NamespaceStar(1)
   const link = star.links[0] as Link
   const theirs = await linkLocal(link.namespace, 'up0')
   const ours = await linkLocal(star.ours, 'p1')
-  await using frr = new UnnumberedFrr(link.namespace, { passive: theirsPassive })
+  await using frr = new UnnumberedFrr(link.namespace, { passive: theirsPassive, ...hops })
   await frr.start()
   await using speaker = await SpeakerChild.start(star.ours, {
     asn: 65002,
     routerId: '192.0.2.2',
     listen: { address: '::', port: 179 },
     networks: ['10.20.0.0/24', 'fd20::/48'],
-    neighbors: [{ interface: 'p1', asn: 'external', connectRetry: 2, extendedNextHop: true, passive }],
+    neighbors: [{ interface: 'p1', asn: 'external', connectRetry: 2, extendedNextHop: true, passive, ...hops }],
   })
   const describe = async (): Promise<string> => `${speaker.log}\n${frr.log}`
   await eventually('its routes are here', async () => (await speaker.learned()).length === 2, { describe })

@@ -56,6 +56,20 @@ test('DelayOpen: our OPEN waits for the peer, and goes out with it or when the t
   expect(late.received[0]?.type).toBe('open')
 })
 
+test('DelayOpen at the end that dials: the OPEN of the other one is enough; at both: the time is over first', async () => {
+  const [a, b, c] = [freshAddress(), freshAddress(), freshAddress()]
+  await using speakers = new Speakers()
+  const clock = new ManualClock()
+  const neighbors = [peer(b, 65002, { delayOpen: 200 }), peer(c, 65003, { delayOpen: 200 })]
+  await speakers.start(b, 65002, { neighbors: [peer(a, 65001, { passive: true })] })
+  const slow = await speakers.start(c, 65003, { neighbors: [peer(a, 65001, { passive: true, delayOpen: 1 })] })
+  const one = await speakers.start(a, 65001, { neighbors }, { clock })
+  await established(one, b)
+  // The clock of `one` stands: it is the other end's second that was over.
+  await established(slow, a)
+  expect(statusOf(one, c)).toMatchObject({ initiator: 'local', flaps: 0 })
+})
+
 test('DelayOpen: a bad OPEN is refused though ours was never sent', async () => {
   const [us, them] = [freshAddress(), freshAddress()]
   await using speakers = new Speakers()
@@ -254,7 +268,8 @@ test('drain reaches every peer, those that come later too, and none twice (RFC 8
 test('BFD ends the session with Cease/10 and keeps it down (RFC 9384)', async () => {
   const [a, b] = [freshAddress(), freshAddress()]
   await using speakers = new Speakers()
-  const one = await speakers.start(a, 65001, { neighbors: [peer(b, 65002)] })
+  const clock = new ManualClock()
+  const one = await speakers.start(a, 65001, { neighbors: [peer(b, 65002)] }, { clock })
   const other = await speakers.start(b, 65002, { neighbors: [peer(a, 65001, { connectRetry: 1 })] })
   await established(one, b)
   await established(other, a)
@@ -265,6 +280,8 @@ test('BFD ends the session with Cease/10 and keeps it down (RFC 9384)', async ()
     'the peer tried again',
     async () => statusOf(other, a).messages.out.open > 1 || statusOf(other, a).lastError?.direction === 'local',
   )
+  // Damping would have it start again after a second.
+  clock.advance(60_000)
   expect(statusOf(one, b).state).toBe('Idle')
   one.bfdUp(b)
   await established(one, b)

@@ -113,6 +113,20 @@ test.for([
   expect(settled.map(([family]) => family)).toEqual([4, 6])
 })
 
+test('deferral: a family that no peer is configured for begins at once', () => {
+  const clock = new ManualClock()
+  const settled: [Family, number][] = []
+  const restart = new RestartDeferral(clock, (family) => settled.push([family, clock.now()]))
+  restart.begin([{ id: 'a', families: [4] }], 120)
+  expect(settled).toEqual([[6, 0]])
+  restart.peerUp('a', negotiated({ families: [4] }))
+  restart.endOfRib('a', 4)
+  expect(settled).toEqual([
+    [6, 0],
+    [4, 0],
+  ])
+})
+
 test('deferral: no waiting for a peer that refuses connections, or is gone again, or for nobody', () => {
   const dead = deferral(['a'])
   dead.restart.connectFailed('a')
