@@ -60,11 +60,14 @@ export type { RpkiCacheConfig, RpkiCacheStatus } from './rpki/rtr-client.ts'
 export { routeOriginAs } from './rpki/vrp-table.ts'
 export type {
   AddPathConfig,
+  BfdConfig,
+  BmpStationConfig,
   ConfederationConfig,
   DynamicNeighborsConfig,
   GracefulRestartConfig,
   ListenConfig,
   MaxPrefixesConfig,
+  MrtUpdatesConfig,
   PeerConfig,
   PrefixLimitConfig,
   SessionConfig,

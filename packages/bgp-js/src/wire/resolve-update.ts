@@ -38,9 +38,6 @@ export interface AttributeCache<T> {
   add(attributes: PathAttributes, domain: CacheDomain, octets: string | undefined): T
 }
 
-/** Remembers nothing. */
-export const NO_CACHE: AttributeCache<PathAttributes> = { find: () => undefined, add: (attributes) => attributes }
-
 const LIST_ERROR: NotificationFields = { code: 3, subcode: 1 }
 const NO_PROBLEMS: readonly AttributeProblem[] = []
 const MP_REACH_NLRI = 14

@@ -8,7 +8,8 @@ import { UpdateGroup } from '../../src/rib/update-group.ts'
 import { MessageFramer } from '../../src/wire/framing.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { NO_CACHE } from '../wire/no-cache.ts'
 import { attributes, source, type TestPeer, world } from './paths.ts'
 
 const WIRE = { fourOctetAs: true, internal: true }

@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import { BgpMessageError } from '../../src/errors.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { AS_PATH_65001, MANDATORY, NEXT_HOP, NLRI_10, ORIGIN_IGP, update } from './hex.ts'
+import { NO_CACHE } from './no-cache.ts'
 
 type Outcome = 'accepted' | 'attribute-discard' | 'treat-as-withdraw' | `reset ${number}/${number}`
 

@@ -9,7 +9,8 @@ import { encodeOpen } from '../../src/wire/messages/open.ts'
 import { encodeAnnouncements, encodeWithdrawals } from '../../src/wire/messages/update.ts'
 import type { AsPathSegment, PathAttributes } from '../../src/wire/path-attributes.ts'
 import { keyOfPrefix, prefixText } from '../../src/wire/prefix-key.ts'
-import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { NO_CACHE } from './no-cache.ts'
 
 const u32 = fc.nat(0xffffffff)
 const ipv4 = fc.nat(0xffffffff).map((value) => new Address(4, BigInt(value)).toString())
