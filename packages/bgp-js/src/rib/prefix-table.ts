@@ -77,7 +77,7 @@ export class PrefixTable {
 
   keyOf(prefix: number): PrefixKey {
     const end = this.writeNlri(prefix, this.#scratch, 0)
-    const [key] = new NlriBlock(this.family, this.#scratch.subarray(0, end), false, 1).keys
+    const [key] = new NlriBlock(this.family, { octets: this.#scratch, start: 0, end }, false, 1).keys
     return key as PrefixKey
   }
 

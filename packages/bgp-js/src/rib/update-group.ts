@@ -37,7 +37,7 @@ interface MemberState {
 }
 
 /** Prefixes that one slice settles. */
-const SLICE = 1024
+const SLICE = 2048
 /** Table positions that one slice of a replay walks over. */
 const REPLAY_SLICE = 2048
 /** How long a full socket may hold up the members beside it. */

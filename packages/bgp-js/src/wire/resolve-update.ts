@@ -6,7 +6,7 @@ import { type EncodedAttributes, octetText } from './attribute-encoder.ts'
 import { type AttributeList, type AttributeProblem, decodeAttributeList } from './attribute-list.ts'
 import { ByteReader } from './byte-reader.ts'
 import type { UpdateMessage } from './messages/update.ts'
-import type { NlriBlock } from './nlri.ts'
+import type { NlriBlock, OctetRange } from './nlri.ts'
 import type {
   DecodedAttributes,
   NextHop,
@@ -55,7 +55,7 @@ export function resolveUpdate<T>(
   cache: AttributeCache<T>,
 ): RouteUpdate<T> {
   const isPlain = update.nlri.count > 0 && !hasMpAttribute(update.attributes)
-  const octets = isPlain ? octetText(update.attributes) : undefined
+  const octets = isPlain ? rangeText(update.attributes) : undefined
   const known = octets === undefined || !families.includes(4) ? undefined : cache.find(cacheDomain(session), octets)
   if (known === undefined) return resolveSlowly(update, session, families, cache, octets)
   return {
@@ -75,8 +75,9 @@ function cacheDomain(session: WireSession): CacheDomain {
 }
 
 /** Where the attributes of a list begin and end; stops where the list breaks. */
-function* attributeBounds(octets: Uint8Array): Generator<readonly [code: number, start: number, end: number]> {
-  for (let at = 0; at + 3 <= octets.length; ) {
+function* attributeBounds(list: OctetRange): Generator<readonly [code: number, start: number, end: number]> {
+  const { octets, end } = list
+  for (let at = list.start; at + 3 <= end; ) {
     const start = at
     const code = octets[at + 1] as number
     at = attributeEnd(octets, at)
@@ -90,8 +91,8 @@ function attributeEnd(octets: Uint8Array, at: number): number {
   return isExtended ? at + 4 + ((length << 8) | (octets[at + 3] as number)) : at + 3 + length
 }
 
-function hasMpAttribute(octets: Uint8Array): boolean {
-  for (let at = 0; at + 3 <= octets.length; at = attributeEnd(octets, at)) {
+function hasMpAttribute({ octets, start, end }: OctetRange): boolean {
+  for (let at = start; at + 3 <= end; at = attributeEnd(octets, at)) {
     const code = octets[at + 1] as number
     if (code === MP_REACH_NLRI || code === MP_UNREACH_NLRI) return true
   }
@@ -105,7 +106,7 @@ function resolveSlowly<T>(
   cache: AttributeCache<T>,
   octets: string | undefined,
 ): RouteUpdate<T> {
-  const list = decodeAttributeList(new ByteReader(update.attributes, LIST_ERROR), session)
+  const list = decodeAttributeList(readerOf(update.attributes), session)
   const reach = reachable(update, list)
   const unreach = unreachable(update, list)
   const problems = [...list.problems, ...missingAttributes(update, list)]
@@ -134,7 +135,7 @@ function resolveSlowly<T>(
 function mpCacheKey({ attributes }: UpdateMessage, { nextHop }: ReachablePrefixes): string {
   let key = `mp ${nextHop.address} ${nextHop.linkLocal ?? ''} `
   for (const [code, start, end] of attributeBounds(attributes)) {
-    if (code !== MP_REACH_NLRI && code !== MP_UNREACH_NLRI) key += octetText(attributes.subarray(start, end))
+    if (code !== MP_REACH_NLRI && code !== MP_UNREACH_NLRI) key += rangeText({ octets: attributes.octets, start, end })
   }
   return key
 }
@@ -186,6 +187,14 @@ function endOfRib(update: UpdateMessage, list: AttributeList): Family | undefine
   const { mpUnreach } = list.attributes
   if (fields.length > 1 || mpUnreach === undefined || mpUnreach === 'unsupported') return undefined
   return mpUnreach.nlri.count === 0 ? mpUnreach.family : undefined
+}
+
+const readerOf = ({ octets, start, end }: OctetRange): ByteReader => new ByteReader(octets, LIST_ERROR, start, end)
+
+/** Octets as Latin-1 text. Those of a socket are a Buffer, which makes it without another view. */
+function rangeText({ octets, start, end }: OctetRange): string {
+  if (octets instanceof Buffer) return octets.toString('latin1', start, end)
+  return octetText(octets.subarray(start, end))
 }
 
 /** Reads back what `encodeRouteAttributes` made for a session. */
