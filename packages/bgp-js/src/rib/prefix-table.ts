@@ -4,6 +4,7 @@ import { type PrefixKey } from '../wire/prefix-key.ts'
 import { grown } from './columns.ts'
 
 const FIRST_CAPACITY = 256
+const VACATED = -1
 const RUN_BITS = 4
 const RUN_MASK = (1 << RUN_BITS) - 1
 /** Longest prefix in NLRI: length and sixteen octets. */
@@ -21,10 +22,13 @@ export class PrefixTable {
   #lengths = new Uint8Array(FIRST_CAPACITY)
   /** How many hold the prefix; of a free number: the next free one. */
   #references = new Uint32Array(FIRST_CAPACITY)
-  /** Open addressing with linear probing: prefix numbers, 0 for an empty slot. */
+  /** Open addressing with linear probing: prefix numbers, 0 for an empty slot, VACATED for one that must be walked over. */
   #slots = new Int32Array(FIRST_CAPACITY * 2)
   /** Makes the positions of chosen prefixes unknown to whoever chooses them. */
   readonly #seed = (Math.random() * 0x7fffffff) | 0
+  #vacated = 0
+  /** The first vacated slot that the last search walked over, -1 for none. */
+  #vacatedSlot = -1
   #firstFree = 0
   #end = 1
   #size = 0
@@ -143,13 +147,18 @@ export class PrefixTable {
     return hash ^ (hash >>> 16)
   }
 
-  /** Where the loaded prefix is, or the empty slot where it belongs. */
+  /** Where the loaded prefix is, or the empty slot where the search ended. */
   #slotOf(): number {
-    const mask = this.#slots.length - 1
+    const slots = this.#slots
+    const mask = slots.length - 1
     let slot = this.#hash() & mask
+    this.#vacatedSlot = -1
     for (;;) {
-      const prefix = this.#slots[slot] as number
-      if (prefix === 0 || this.#isLoaded(prefix)) return slot
+      const prefix = slots[slot] as number
+      if (prefix === 0) return slot
+      if (prefix === VACATED) {
+        if (this.#vacatedSlot === -1) this.#vacatedSlot = slot
+      } else if (this.#isLoaded(prefix)) return slot
       slot = (slot + 1) & mask
     }
   }
@@ -180,9 +189,14 @@ export class PrefixTable {
       this.#words[base + 2] = this.#w2
       this.#words[base + 3] = this.#w3
     }
-    this.#slots[slot] = prefix
+    if (this.#vacatedSlot === -1) {
+      this.#slots[slot] = prefix
+    } else {
+      this.#slots[this.#vacatedSlot] = prefix
+      this.#vacated--
+    }
     this.#size++
-    if (this.#size * 2 > this.#slots.length) this.#rehash()
+    if ((this.#size + this.#vacated) * 2 > this.#slots.length) this.#rehash()
     return prefix
   }
 
@@ -194,21 +208,12 @@ export class PrefixTable {
 
   #remove(prefix: number): void {
     this.#reload(prefix)
-    let hole = this.#slotOf()
-    const mask = this.#slots.length - 1
-    // Moves back what the hole would cut off from its place (Knuth 6.4 R).
-    for (let slot = (hole + 1) & mask; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const moved = this.#slots[slot] as number
-      this.#reload(moved)
-      const home = this.#hash() & mask
-      if (((slot - home) & mask) < ((slot - hole) & mask)) continue
-      this.#slots[hole] = moved
-      hole = slot
-    }
-    this.#slots[hole] = 0
+    this.#slots[this.#slotOf()] = VACATED
+    this.#vacated++
     this.#references[prefix] = this.#firstFree
     this.#firstFree = prefix
     this.#size--
+    if (this.#vacated * 4 > this.#slots.length) this.#rehash()
   }
 
   #reload(prefix: number): void {
@@ -221,11 +226,15 @@ export class PrefixTable {
     this.#w3 = this.#words[base + 3] as number
   }
 
+  /** Makes room for four times what is there, without what was vacated. */
   #rehash(): void {
     const before = this.#slots
-    this.#slots = new Int32Array(before.length * 4)
+    let length = FIRST_CAPACITY * 2
+    while (length < this.#size * 4) length *= 2
+    this.#slots = new Int32Array(length)
+    this.#vacated = 0
     for (const prefix of before) {
-      if (prefix === 0) continue
+      if (prefix <= 0) continue
       this.#reload(prefix)
       this.#slots[this.#slotOf()] = prefix
     }
