@@ -12,12 +12,15 @@ export interface LimitCrossing {
   readonly level: 'warning' | 'exceeded'
 }
 
+const NONE: LimitCrossing[] = []
+
 /** Watches how many prefixes a peer sends; tells each crossing once, until the number was below again. */
 export class PrefixLimits {
   readonly #told: Record<Family, 'none' | LimitCrossing['level']> = { 4: 'none', 6: 'none' }
 
   /** @param received prefixes of a family that the peer has announced */
   check(limits: ResolvedPeer['maxPrefixes'], received: (family: Family) => number): LimitCrossing[] {
+    if (limits.ipv4 === undefined && limits.ipv6 === undefined) return NONE
     return FAMILIES.flatMap((family): LimitCrossing[] => {
       const limit = limits[familyName(family)]
       const count = limit === undefined ? 0 : received(family)
