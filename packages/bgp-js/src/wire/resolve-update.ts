@@ -69,10 +69,14 @@ export function resolveUpdate<T>(
   }
 }
 
-/** What the octets mean depends on the session that they came over. */
-export type CacheDomain = 'i4' | 'i2' | 'e4' | 'e2'
+type PlainDomain = 'i4' | 'i2' | 'e4' | 'e2'
+/**
+ * What the octets mean depends on the session that they came over. Routes of multiprotocol attributes have domains of
+ * their own: their keys are not octets off the wire, and a peer could send octets that look like one.
+ */
+export type CacheDomain = PlainDomain | `mp-${PlainDomain}`
 
-function cacheDomain(session: WireSession): CacheDomain {
+function cacheDomain(session: WireSession): PlainDomain {
   if (session.internal) return session.fourOctetAs ? 'i4' : 'i2'
   return session.fourOctetAs ? 'e4' : 'e2'
 }
@@ -124,7 +128,7 @@ function resolveSlowly<T>(
     return { announced: [], withdrawn: [...unreach, ...reach].filter(carried), endOfRib: undefined, problems }
   }
   const announced = reach.filter(carried).map((item): AnnouncedRoutes<T> => {
-    const domain = cacheDomain(session)
+    const domain: CacheDomain = octets === undefined ? `mp-${cacheDomain(session)}` : cacheDomain(session)
     const key = problems.length > 0 ? undefined : (octets ?? mpCacheKey(update, item))
     const known = key === undefined ? undefined : cache.find(domain, key)
     const attributes = known ?? cache.add(pathAttributes(list, item.nextHop, session), domain, key)
@@ -135,7 +139,7 @@ function resolveSlowly<T>(
 
 /** The next hop and the octets of all attributes but the multiprotocol ones: what routes of a family share. */
 function mpCacheKey({ attributes }: UpdateMessage, { nextHop }: ReachablePrefixes): string {
-  let key = `mp ${nextHop.address} ${nextHop.linkLocal ?? ''} `
+  let key = `${nextHop.address} ${nextHop.linkLocal ?? ''} `
   for (const [code, start, end] of attributeBounds(attributes)) {
     if (code !== MP_REACH_NLRI && code !== MP_UNREACH_NLRI) key += octetText(attributes.subarray(start, end))
   }
