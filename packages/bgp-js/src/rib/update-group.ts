@@ -238,6 +238,8 @@ export class UpdateGroup implements Withholding {
     let wait = 0
     let anyInStep = false
     for (const state of this.#members.values()) {
+      // One that missed nothing and reads again keeps step: else a group whose members were all parked would never go on.
+      if (state.parked?.size === 0 && !state.member.isCongested) state.parked = undefined
       if (state.parked !== undefined) continue
       if (!state.member.isCongested) {
         state.congestedSince = undefined

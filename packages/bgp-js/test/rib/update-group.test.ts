@@ -220,6 +220,24 @@ test('a refresh sends what is there again, and says when it is over', () => {
   expect(to.ends).toEqual(['endOfRib', 'endOfRefresh'])
 })
 
+test('members that all stop reading at once are parked, and go on when they read again', () => {
+  const setting = groupWorld()
+  const from = setting.peer(source('10.0.0.1'))
+  const members = ['10.0.0.2', '10.0.0.3'].map((address) => new FakeMember(setting.peer(source(address)), address))
+  const group = setting.newGroup()
+  for (const member of members) group.join(member)
+  setting.settle()
+  for (const member of members) member.isCongested = true
+  from.announce('10.1.0.0/16', attributes())
+  setting.settle()
+  setting.advance(150)
+  setting.settle()
+  for (const member of members) member.isCongested = false
+  setting.settle()
+  for (const member of members) expect(member.table).toEqual(expected(setting, member))
+  expect(members[0]?.table.size).toBe(1)
+})
+
 test('a member that reads nothing is parked, holds nobody up, and catches up', () => {
   const setting = groupWorld()
   const from = setting.peer(source('10.0.0.1'))
@@ -301,7 +319,7 @@ test('whatever happens, every member holds what a naive table says, and nothing 
     fc.record({ do: fc.constant('announce' as const), who, prefix, nextHop, localPref: fc.constantFrom(50, 100) }),
     fc.record({ do: fc.constant('withdraw' as const), who, prefix }),
     fc.record({ do: fc.constantFrom('join', 'leave', 'refresh', 'clog', 'clear') as fc.Arbitrary<'join'>, who }),
-    fc.record({ do: fc.constantFrom('run' as const, 'wait' as const) }),
+    fc.record({ do: fc.constantFrom('run' as const, 'wait' as const, 'clogAll' as const) }),
   )
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -320,6 +338,7 @@ test('whatever happens, every member holds what a naive table says, and nothing 
         } else if (event.do === 'withdraw') peer.withdraw(event.prefix)
         else if (event.do === 'run') group.run()
         else if (event.do === 'wait') setting.advance(150)
+        else if (event.do === 'clogAll') for (const each of [anchor, ...members.values()]) each.isCongested = true
         else if (event.do === 'join' && member === undefined) {
           const joined = new FakeMember(peer, `10.0.0.${index + 1}`)
           members.set(index, joined)
@@ -334,7 +353,7 @@ test('whatever happens, every member holds what a naive table says, and nothing 
         else if (what === 'clog') member.isCongested = true
         else if (what === 'clear') member.isCongested = false
       }
-      for (const member of members.values()) member.isCongested = false
+      for (const member of [anchor, ...members.values()]) member.isCongested = false
       setting.settle()
       for (const member of [anchor, ...members.values()]) {
         expect(member.table).toEqual(expected(setting, member))
