@@ -18,6 +18,7 @@ import type { SpeakerContext, SpeakerEvent } from './context.ts'
 import { Dialer } from './dialer.ts'
 import { DynamicNeighbors } from './dynamic-neighbors.ts'
 import { Listener } from './listener.ts'
+import { countMemory, type MemoryCounts } from './memory-counts.ts'
 import { OriginValidation } from './origin-validation.ts'
 import { type OriginatedRoute, OriginatedRoutes } from './originated-routes.ts'
 import { Peer } from './peer.ts'
@@ -264,6 +265,11 @@ export class Speaker {
   /** What the tables hold. @throws {AddressError} */
   routes(query: RoutesQuery = {}): RoutesView {
     return viewRoutes(this.#locRib, this.#peers.values(), query)
+  }
+
+  /** What the tables cost; for metrics. */
+  memoryCounts(): MemoryCounts {
+    return countMemory(this.#context, this.#peers.size)
   }
 
   /** The answers of `isNextHopReachable` or `nextHopMetric` are others now: chooses again. */
