@@ -74,6 +74,7 @@ export type {
   SpeakerConfig,
 } from './speaker/config.ts'
 export type { SpeakerEvent } from './speaker/context.ts'
+export type { MemoryCounts } from './speaker/memory-counts.ts'
 export type { OriginatedRoute } from './speaker/originated-routes.ts'
 export type {
   Clock,
