@@ -66,6 +66,10 @@ export class UpdateGroups {
     return this.#rib.family
   }
 
+  get size(): number {
+    return this.#groups.size
+  }
+
   join(member: GroupMember, settings: GroupSettings): UpdateGroup {
     const group = this.#find(settings) ?? this.#create(settings)
     group.join(member)
