@@ -58,6 +58,7 @@ export {
 export { type RpkiConfig, type RpkiPorts, RpkiValidator } from './rpki/rpki-validator.ts'
 export type { RpkiCacheConfig, RpkiCacheStatus } from './rpki/rtr-client.ts'
 export { routeOriginAs } from './rpki/vrp-table.ts'
+export { NOT_ADVERTISED_TEXT, type NotAdvertised, type NotAdvertisedReason } from './speaker/advertisement.ts'
 export type {
   AddPathConfig,
   BfdConfig,
@@ -76,6 +77,7 @@ export type {
 export type { SpeakerEvent } from './speaker/context.ts'
 export type { MemoryCounts } from './speaker/memory-counts.ts'
 export type { OriginatedRoute } from './speaker/originated-routes.ts'
+export type { StateChange } from './speaker/peer-history.ts'
 export type {
   Clock,
   ClockTimer,
@@ -86,17 +88,25 @@ export type {
   SpeakerPorts,
 } from './speaker/ports.ts'
 export type {
+  ExplainedCandidate,
+  PrefixExplanation,
+  RefusedRoute,
+  RouteExplanation,
+} from './speaker/route-explanation.ts'
+export type {
   AdjRibInView,
   AdjRibOutView,
   LocRibView,
   PathView,
   RoutesQuery,
   RoutesView,
+  RouteTable,
 } from './speaker/routes-view.ts'
 export { type RunningSpeaker, runSpeaker } from './speaker/run-speaker.ts'
 export type { SessionError } from './speaker/session-error.ts'
 export { createSpeaker, type Speaker, type StopOptions } from './speaker/speaker.ts'
-export type { PeerStatus, PrefixCounts } from './speaker/status.ts'
+export type { PeerDetail, SpeakerCounts, TableCounts } from './speaker/speaker-views.ts'
+export type { NegotiatedStatus, PeerStatus, PrefixCounts } from './speaker/status.ts'
 export type { FamilyName } from './wire/address-family.ts'
 export type { BgpRole } from './wire/capabilities/role.ts'
 export type { AsPathSegment, LargeCommunity, PathAttributes } from './wire/path-attributes.ts'

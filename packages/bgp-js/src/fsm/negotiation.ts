@@ -142,8 +142,9 @@ function checkOpen(local: LocalEnd, open: OpenMessage, peer: { peerAsn: number; 
   const asMatches = open.asn === peerAsn || (open.asn === AS_TRANS && peerAsn > 0xffff)
   // AS 0 is nobody's (RFC 7607).
   if (!asMatches || peerAsn === 0 || !isAllowed(local, peerAsn, kind)) {
+    const said = asMatches ? String(peerAsn) : `${open.asn}, and ${peerAsn} in its capability`
     const wanted = Array.isArray(local.peerAsn) ? local.peerAsn.join(', ') : String(local.peerAsn)
-    throw new BgpMessageError(`peer AS ${peerAsn} (${open.asn}), configured ${wanted}`, { code: 2, subcode: 2 })
+    throw new BgpMessageError(`peer says AS ${said}, configured ${wanted}`, { code: 2, subcode: 2 })
   }
   const isSelf = open.routerId === local.routerId && kind === 'internal'
   if (ipv4Value(open.routerId) === 0 || isSelf) {

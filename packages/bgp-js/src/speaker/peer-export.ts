@@ -11,6 +11,7 @@ import { encodeRouteRefresh, RefreshSubtype } from '../wire/messages/route-refre
 import { encodeEndOfRib } from '../wire/messages/update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
+import type { Clock } from './ports.ts'
 import type { Session } from './session.ts'
 import { localAsOf, policyPeer, roleTowards, withoutZone } from './session-facts.ts'
 import type { GroupSettings } from './update-groups.ts'
@@ -29,15 +30,22 @@ class SessionMember implements GroupMember {
   readonly #family: Family
 
   readonly #marksRefresh: boolean
+  readonly #clock: Clock
+  readonly #joinedAt: number
+  /** From joining until the whole table had gone out. */
+  convergedMs: number | undefined
 
   constructor(
     session: Session,
     family: Family,
     peer: { readonly index: number; readonly address: string; readonly marksRefresh: boolean },
+    clock: Clock,
   ) {
     this.#session = session
     this.#family = family
     this.#marksRefresh = peer.marksRefresh
+    this.#clock = clock
+    this.#joinedAt = clock.now()
     this.peerIndex = peer.index
     this.address = peer.address
   }
@@ -53,6 +61,7 @@ class SessionMember implements GroupMember {
   sendMark(kind: GroupMark): void {
     if (kind === 'endOfRib') {
       this.#session.sendUpdates(encodeEndOfRib(this.#family), 1)
+      this.convergedMs = this.#clock.now() - this.#joinedAt
       return
     }
     if (!this.#marksRefresh) return
@@ -71,6 +80,8 @@ export interface SessionMembership {
   readonly member: GroupMember
   readonly group: UpdateGroup
   readonly wire: WireSession
+  /** From the start of the session until the whole table had gone to the socket; undefined until then. */
+  readonly convergedMs: number | undefined
 }
 
 /** The way of routes to one peer while its session is up: its places in the update groups. */
@@ -105,7 +116,7 @@ export class PeerExport {
       address: withoutZone(this.#config.address),
       marksRefresh: this.#negotiated.enhancedRefresh,
     }
-    const member = new SessionMember(this.#session, family, peer)
+    const member = new SessionMember(this.#session, family, peer, this.#context.clock)
     const group = this.#context.updateGroups[family].join(member, this.#settings(family))
     this.#members.set(family, { member, group })
   }
@@ -141,7 +152,8 @@ export class PeerExport {
 
   membership(family: Family): SessionMembership | undefined {
     const membership = this.#members.get(family)
-    return membership === undefined ? undefined : { ...membership, wire: this.#negotiated.wire }
+    if (membership === undefined) return undefined
+    return { ...membership, wire: this.#negotiated.wire, convergedMs: membership.member.convergedMs }
   }
 
   #settings(family: Family): GroupSettings {

@@ -21,7 +21,7 @@ import { listeningAddress, localCapabilities, localEndFor } from './local-end.ts
 import { type MessageCounters, newMessageCounters } from './message-counters.ts'
 import { changeEffects } from './peer-changes.ts'
 import { PeerHistory } from './peer-history.ts'
-import { type HoldReason, PeerHolds } from './peer-holds.ts'
+import { type Hold, PeerHolds } from './peer-holds.ts'
 import { localAsnFor, peerKind } from './peer-kind.ts'
 import { PeerRoutes } from './peer-routes.ts'
 import { PeerSettings } from './peer-settings.ts'
@@ -103,8 +103,8 @@ export class Peer implements SessionHost {
   }
 
   /** What keeps the peer down beside its configuration. */
-  get heldBy(): readonly HoldReason[] {
-    return this.#holds.reasons
+  get heldBy(): readonly Hold[] {
+    return this.#holds.all
   }
 
   /** Where the peer is: of an `interface` peer the neighbour of the session, or the one to dial. */

@@ -27,9 +27,11 @@ import { Peer } from './peer.ts'
 import type { PeerObserver } from './peer-observer.ts'
 import { type Log, type SocketOptions, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
 import { RestartDeferral } from './restart-deferral.ts'
-import { type RoutesQuery, type RoutesView, viewRoutes } from './routes-view.ts'
+import type { RouteExplanation } from './route-explanation.ts'
+import type { RoutesQuery, RoutesView } from './routes-view.ts'
+import { type PeerDetail, SpeakerViews } from './speaker-views.ts'
 import { SpentPeers } from './spent-peers.ts'
-import { type PeerStatus, peerStatus } from './status.ts'
+import type { PeerStatus } from './status.ts'
 import { UpdateGroups } from './update-groups.ts'
 import { parsePeerConfig, parseSpeakerConfig } from './validate-config.ts'
 import { WorkLoop } from './work-loop.ts'
@@ -67,6 +69,8 @@ export class Speaker {
   readonly #selecting = new Set<Family>()
   #running = false
   readonly #observers: PeerObserver[] = []
+  /** For endpoints that show more than the API does. */
+  readonly views: SpeakerViews
   readonly #validation: OriginValidation | undefined
   #drained = false
   #strangers = 0
@@ -82,6 +86,7 @@ export class Speaker {
     })
     this.#validation = this.#newValidation()
     this.#context = this.#newContext()
+    this.views = new SpeakerViews(this.#context, this.#peers, this.#validation)
     this.#observers.push(...newObservers(this.#config, this.#ports, this.#monitored()))
     this.#originated = new OriginatedRoutes(this.#locRib, this.#config)
     this.#dynamic = new DynamicNeighbors(this.#config.dynamicNeighbors)
@@ -262,13 +267,22 @@ export class Speaker {
 
   /** Status of every peer, in order of configuration. */
   peers(): PeerStatus[] {
-    const now = this.#context.clock.date()
-    return [...this.#peers.values()].map((peer) => peerStatus(peer, this.#config.asn, now))
+    return [...this.views.peers()]
+  }
+
+  /** Status of one peer, with a look at why it is not sent more; undefined when it is not there. */
+  peer(address: string): PeerDetail | undefined {
+    return this.views.peer(address)
   }
 
   /** What the tables hold. @throws {AddressError} */
   routes(query: RoutesQuery = {}): RoutesView {
-    return viewRoutes(this.#locRib, this.#peers.values(), query)
+    return this.views.routes(query)
+  }
+
+  /** Why an address or a prefix goes where it goes, and to whom it is advertised. @throws {AddressError} */
+  explain(target: string): RouteExplanation {
+    return this.views.explain(target)
   }
 
   /** Writes every peer's routes, as they came, into an MRT file (RFC 6396). @throws what the file system throws */

@@ -66,6 +66,10 @@ export class UpdateGroups {
     return this.#rib.family
   }
 
+  get size(): number {
+    return this.#groups.size
+  }
+
   /** Attribute sets that are kept encoded. */
   get blockCount(): number {
     return this.#blocks.size

@@ -6,8 +6,9 @@ import type { WireSession } from '../../src/wire/attribute-codec.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import type { PathAttributes } from '../../src/wire/path-attributes.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { type AttributeCache, NO_CACHE, type RouteUpdate, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { type AttributeCache, type RouteUpdate, resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { AS_PATH_65001, MANDATORY, NLRI_10, ORIGIN_IGP, toHex, update } from '../wire/hex.ts'
+import { NO_CACHE } from '../wire/no-cache.ts'
 
 const SESSIONS: readonly WireSession[] = [
   { fourOctetAs: true, internal: false },

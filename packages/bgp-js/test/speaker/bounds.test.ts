@@ -103,7 +103,7 @@ test('holds end by time or by release; the last one frees the peer', () => {
   holds.hold('maxPrefixes', 5000)
   holds.hold('bfd')
   clock.advance(5000)
-  expect([holds.isHeld, holds.reasons, freed]).toEqual([true, ['bfd'], 0])
+  expect([holds.isHeld, holds.all.map((each) => each.reason), freed]).toEqual([true, ['bfd'], 0])
   holds.release('bfd')
   holds.release('bfd')
   expect([holds.isHeld, freed]).toEqual([false, 1])
