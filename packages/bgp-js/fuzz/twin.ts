@@ -205,12 +205,12 @@ function mergedPath(values: ReadonlyMap<number, Uint8Array>, session: TwinSessio
   return [...head, ...tail]
 }
 
-const BRACKETS = ['', '{}', '', '()', '[]']
+const BRACKETS = [[], ['{', '}'], [], ['(', ')'], ['[', ']']]
 
 const pathText = (segments: readonly TwinSegment[]): string =>
   segments
     .map(({ type, asns }) => {
-      const [open = '', close = ''] = [...(BRACKETS[type] ?? '')]
+      const [open = '', close = ''] = BRACKETS[type] ?? []
       return `${open}${asns.join(' ')}${close}`
     })
     .join(' ')
@@ -227,6 +227,6 @@ function isUsed(
     const isForeign = path.some((segment) => segment.type > 2)
     return !isForeign && path[0]?.type === 2 && path[0].asns[0] === peerAsn
   }
-  const clusters = hexOf(values.get(10) ?? []).match(/.{8}/g) ?? []
+  const clusters: readonly string[] = hexOf(values.get(10) ?? []).match(/.{8}/g) ?? []
   return hexOf(values.get(9) ?? []) !== own.routerId && !clusters.includes(own.routerId)
 }
