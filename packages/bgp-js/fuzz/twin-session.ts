@@ -9,6 +9,8 @@ export interface TwinSession {
   /** AFIs whose prefixes come with path identifiers. */
   readonly addPath: readonly number[]
   readonly extendedNextHop: boolean
+  /** Beginnings and ends of refreshes are marked (RFC 7313). */
+  readonly marksRefresh: boolean
   readonly maxOctets: number
   readonly peerAsn: number
   readonly own: TwinOwnEnd
@@ -77,6 +79,7 @@ function agree(capabilities: readonly RawCapability[], own: TwinOwnEnd, peerAsn:
     families,
     addPath: own.receivesPaths ? families.filter((afi) => sends.get(afi) === true) : [],
     extendedNextHop: own.extendedNextHop && overIpv6 && families.includes(1),
+    marksRefresh: sized(70, 0),
     maxOctets: sized(6, 0) ? 65_535 : 4096,
     peerAsn,
     own,

@@ -34,6 +34,8 @@ export class Twin {
   readonly #own: TwinOwnEnd
   #rest: Uint8Array = new Uint8Array(0)
   #isUp = false
+  /** What was not announced again since a refresh of its family began; by AFI. */
+  readonly #unrenewed = new Map<number, Set<string>>()
 
   constructor(own: TwinOwnEnd) {
     this.#own = own
@@ -78,7 +80,19 @@ export class Twin {
       this.ended = ['5/3']
     } else if (type === 2) {
       this.#takeUpdate(body, this.session)
+    } else if (type === 5 && this.session.marksRefresh && body[3] === 1) {
+      this.#takeMark(read16(body, 0), body[2] as number)
     }
+  }
+
+  /** RFC 7313 §4: what the peer does not say again between the marks is gone. */
+  #takeMark(afi: number, subtype: number): void {
+    if (this.session?.families.includes(afi) !== true) return
+    if (subtype === 1)
+      this.#unrenewed.set(afi, new Set([...this.table.keys()].filter((key) => key.startsWith(`${afi} `))))
+    if (subtype !== 2) return
+    for (const key of this.#unrenewed.get(afi) ?? []) this.table.delete(key)
+    this.#unrenewed.delete(afi)
   }
 
   #takeOpen(type: number, body: Uint8Array): void {
@@ -137,6 +151,7 @@ export class Twin {
     const announce = (items: readonly TwinNlri[], nextHop: string): void => {
       for (const { afi, key } of items) {
         if (!session.families.includes(afi)) continue
+        this.#unrenewed.get(afi)?.delete(`${afi} ${key}`)
         this.table.set(`${afi} ${key}`, routeOf(afi, nextHop, values, session, lengthOctets))
       }
     }
@@ -205,12 +220,12 @@ function mergedPath(values: ReadonlyMap<number, Uint8Array>, session: TwinSessio
   return [...head, ...tail]
 }
 
-const BRACKETS = ['', '{}', '', '()', '[]']
+const BRACKETS = [[], ['{', '}'], [], ['(', ')'], ['[', ']']]
 
 const pathText = (segments: readonly TwinSegment[]): string =>
   segments
     .map(({ type, asns }) => {
-      const [open = '', close = ''] = [...(BRACKETS[type] ?? '')]
+      const [open = '', close = ''] = BRACKETS[type] ?? []
       return `${open}${asns.join(' ')}${close}`
     })
     .join(' ')
