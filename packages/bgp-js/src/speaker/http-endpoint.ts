@@ -1,7 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AddressError } from '@margay/net'
-import type { RoutesQuery } from './routes-view.ts'
+import { answerRequest } from './http-answers.ts'
+import { BadRequest } from './http-parameters.ts'
+import type { Log } from './ports.ts'
+import { sendSliced } from './sliced-response.ts'
 import type { Speaker } from './speaker.ts'
 
 /** A running endpoint. */
@@ -12,19 +15,28 @@ export interface HttpEndpoint {
   close(): Promise<void>
 }
 
-type Answer = readonly [status: number, body: unknown]
+/** Who takes nothing of an answer for so long is cut off. */
+const IDLE_MS = 30_000
 
 /**
- * Serves what a speaker knows as JSON, for reading only: `GET /healthz`, `/peers`, and
- * `/routes?prefix=&family=&peer=&limit=`.
+ * Serves what a speaker knows, for reading only: `/healthz`, `/readyz`, `/peers`, `/peers/ADDRESS`, `/routes`,
+ * `/explain`, `/rpki` and `/bmp` as JSON, `/metrics` for Prometheus. Large answers go out in slices.
  * @throws when the address can't be bound
  */
-export async function serveHttp(speaker: Speaker, listen: { host: string; port: number }): Promise<HttpEndpoint> {
+export async function serveHttp(
+  speaker: Speaker,
+  listen: { host: string; port: number },
+  log: Log,
+): Promise<HttpEndpoint> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
-    const [status, body] = answer(speaker, request)
-    send(response, status, body)
+    respond(speaker, request, response).catch((error: unknown) => {
+      log.error({ error, url: request.url }, 'an HTTP request could not be answered')
+      if (response.headersSent) response.destroy()
+      else sendJson(response, 500, { error: 'internal error' })
+    })
   })
   server.maxConnections = 256
+  server.timeout = IDLE_MS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(listen, () => {
@@ -44,44 +56,25 @@ export async function serveHttp(speaker: Speaker, listen: { host: string; port: 
   }
 }
 
-function answer(speaker: Speaker, request: IncomingMessage): Answer {
-  if (request.method !== 'GET') return [405, { error: 'only GET is answered' }]
-  const url = URL.parse(request.url ?? '/', 'http://speaker')
-  if (url === null) return [400, { error: 'bad request target' }]
-  switch (url.pathname) {
-    case '/healthz':
-      return [200, { status: 'ok', asn: speaker.asn, routerId: speaker.routerId }]
-    case '/peers':
-      return [200, { peers: speaker.peers() }]
-    case '/routes':
-      return routes(speaker, url.searchParams)
-    default:
-      return [404, { error: `nothing at ${url.pathname}` }]
-  }
-}
-
-function routes(speaker: Speaker, parameters: URLSearchParams): Answer {
-  const family = parameters.get('family')
-  if (family !== null && family !== 'ipv4' && family !== 'ipv6') return [400, { error: 'family is ipv4 or ipv6' }]
-  const limit = parameters.get('limit')
-  if (limit !== null && !/^[1-9]\d{0,6}$/.test(limit)) return [400, { error: 'limit is a number from 1' }]
-  const prefix = parameters.get('prefix')
-  const peer = parameters.get('peer')
-  const query: RoutesQuery = {
-    ...(family === null ? {} : { family }),
-    ...(limit === null ? {} : { limit: Number(limit) }),
-    ...(prefix === null ? {} : { prefix }),
-    ...(peer === null ? {} : { peer }),
+async function respond(speaker: Speaker, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method !== 'GET') {
+    response.setHeader('allow', 'GET')
+    sendJson(response, 405, { error: 'only GET is answered' })
+    return
   }
   try {
-    return [200, speaker.routes(query)]
+    const { status, contentType, pieces } = answerRequest(speaker, request.url ?? '/')
+    response.writeHead(status, { 'content-type': contentType })
+    await sendSliced(response, pieces)
   } catch (error) {
-    if (error instanceof AddressError) return [400, { error: error.message }]
-    throw error
+    if (response.headersSent) throw error
+    if (error instanceof BadRequest) sendJson(response, error.status, { error: error.message })
+    else if (error instanceof AddressError) sendJson(response, 400, { error: `prefix: ${error.message}` })
+    else throw error
   }
 }
 
-function send(response: ServerResponse, status: number, body: unknown): void {
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(`${JSON.stringify(body)}\n`)
 }

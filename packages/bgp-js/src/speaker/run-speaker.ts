@@ -31,7 +31,7 @@ export async function runSpeaker(
   const listening = await speaker.start()
   let endpoint: HttpEndpoint | undefined
   try {
-    endpoint = endpointAddress === undefined ? undefined : await serveHttp(speaker, endpointAddress)
+    endpoint = endpointAddress === undefined ? undefined : await serveHttp(speaker, endpointAddress, ports.log)
   } catch (error) {
     await speaker.stop()
     throw error

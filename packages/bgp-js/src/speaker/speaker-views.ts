@@ -69,6 +69,22 @@ export class SpeakerViews {
     return { ...peerStatus(peer, this.#surroundings()), notAdvertised: { ipv4, ipv6 } }
   }
 
+  /** The name that a peer has in tables, however its address is written; undefined where there is none. */
+  knownAddress(address: string): string | undefined {
+    return this.#peers.get(canonicalAddress(address) ?? address)?.config.address
+  }
+
+  /** Peers that are to be up, and those that are. */
+  peerCounts(): { wanted: number; established: number } {
+    let wanted = 0
+    let established = 0
+    for (const { config, session } of this.#peers.values()) {
+      if (!config.adminDown) wanted++
+      if (session.state === 'Established') established++
+    }
+    return { wanted, established }
+  }
+
   /** @throws {AddressError} */
   routes(query: RoutesQuery): RoutesView {
     return viewRoutes(this.#tables(), query)
