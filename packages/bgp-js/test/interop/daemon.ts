@@ -24,8 +24,12 @@ export interface DaemonSetup {
   readonly ttlSecurityHops?: number
   /** Whom to dial instead, a link-local address with its zone; BIRD's driver alone. */
   readonly neighbor?: string
-  /** More options of the session, in BIRD's words. */
+  /** More options of the session, in the daemon's words; `PEER` stands for our address. */
   readonly extra?: string
+  /** The same for each address family: the daemon's words differ in where they go. */
+  readonly familyExtra?: string
+  /** A second peer, who dials. */
+  readonly third?: { readonly address: string; readonly asn: number; readonly extra?: string }
 }
 
 /** A route as the daemon shows it, as text to search in. */
@@ -42,7 +46,7 @@ export interface Daemon extends AsyncDisposable {
   announce(prefix: string): Promise<void>
 }
 
-/** What the three drivers share: a process in a namespace with a directory of its own. */
+/** What the drivers share: a process in a namespace with a directory of its own. */
 export abstract class DaemonProcess implements Daemon {
   abstract readonly name: string
   readonly setup: DaemonSetup

@@ -14,13 +14,13 @@ export class Frr extends DaemonProcess {
     // No zebra (-Z), no telnet (-P 0), no change of user (-S).
     const args = ['-f', config, '-i', pid, '--vty_socket', this.directory, '-Z', '-P', '0', '-S']
     this.spawn('/usr/lib/frr/bgpd', [...args, '--log', 'stdout'])
-    await eventually('FRR answers', async () => this.#vtysh('show bgp summary').catch(() => undefined), {
+    await eventually('FRR answers', async () => this.vtysh('show bgp summary').catch(() => undefined), {
       describe: async () => this.log,
     })
   }
 
   async route(prefix: string): Promise<string> {
-    const shown = await this.#vtysh(`show bgp ${family(prefix)} unicast ${prefix}`)
+    const shown = await this.vtysh(`show bgp ${family(prefix)} unicast ${prefix}`)
     return shown.includes('Network not in table') ? '' : shown
   }
 
@@ -39,11 +39,13 @@ export class Frr extends DaemonProcess {
       `address-family ${family(prefix)} unicast`,
       line,
     ]
-    await this.ask('vtysh', ['--vty_socket', this.directory, '-d', 'bgpd', ...steps.flatMap((step) => ['-c', step])])
+    await this.vtysh(...steps)
   }
 
-  async #vtysh(command: string): Promise<string> {
-    return this.ask('vtysh', ['--vty_socket', this.directory, '-d', 'bgpd', '-c', command])
+  /** Commands of its shell, one after the other. */
+  async vtysh(...commands: string[]): Promise<string> {
+    const steps = commands.flatMap((command) => ['-c', command])
+    return this.ask('vtysh', ['--vty_socket', this.directory, '-d', 'bgpd', ...steps])
   }
 
   #protection(): string {
@@ -54,8 +56,13 @@ export class Frr extends DaemonProcess {
     return ourAddress === undefined ? key : `${key}\n neighbor ${us} ebgp-multihop 10`
   }
 
+  #words(words: string | undefined): string {
+    return (words ?? '').replaceAll('PEER', this.ourAddress)
+  }
+
   #text(): string {
     const { setup, link } = this
+    const { third } = setup
     const us = this.ourAddress
     const networks = (name: string): string =>
       setup.networks
@@ -65,6 +72,7 @@ export class Frr extends DaemonProcess {
     return `log stdout
 log timestamp precision 3
 debug bgp neighbor-events
+bgp route-map delay-timer 0
 route-map mark permit 10
  set community 65001:77
  set large-community 65001:7:8
@@ -75,16 +83,21 @@ router bgp ${setup.asn}
  no bgp ebgp-requires-policy
  no bgp network import-check
  bgp graceful-restart
+ coalesce-time 10
  neighbor ${us} remote-as ${setup.ourAsn}
  neighbor ${us} timers connect 2${this.#protection()}
+${this.#words(setup.extra)}
+${third === undefined ? '' : ` neighbor ${third.address} remote-as ${third.asn}\n neighbor ${third.address} passive`}
  address-family ipv4 unicast
 ${networks('ipv4')}
   neighbor ${us} activate
+${this.#words(setup.familyExtra)}
  exit-address-family
  address-family ipv6 unicast
 ${networks('ipv6')}
   neighbor ${us} activate
   neighbor ${us} route-map v6hop out
+${this.#words(setup.familyExtra)}
  exit-address-family
 exit
 route-map v6hop permit 10
