@@ -61,17 +61,21 @@ export { routeOriginAs } from './rpki/vrp-table.ts'
 export { NOT_ADVERTISED_TEXT, type NotAdvertised, type NotAdvertisedReason } from './speaker/advertisement.ts'
 export type {
   AddPathConfig,
+  BfdConfig,
+  BmpStationConfig,
   ConfederationConfig,
   DynamicNeighborsConfig,
   GracefulRestartConfig,
   ListenConfig,
   MaxPrefixesConfig,
+  MrtUpdatesConfig,
   PeerConfig,
   PrefixLimitConfig,
   SessionConfig,
   SpeakerConfig,
 } from './speaker/config.ts'
 export type { SpeakerEvent } from './speaker/context.ts'
+export type { MemoryCounts } from './speaker/memory-counts.ts'
 export type { OriginatedRoute } from './speaker/originated-routes.ts'
 export type { StateChange } from './speaker/peer-history.ts'
 export type {

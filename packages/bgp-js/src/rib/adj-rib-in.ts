@@ -57,10 +57,10 @@ export class AdjRibIn {
 
   /** Takes every prefix of `nlri` with `received`; `judge` is asked for each. */
   announceAll(nlri: NlriBlock, received: AttributeSet, judge: ImportJudge): void {
-    const { octets, addPath } = nlri
+    const { octets, end, addPath } = nlri
     const { prefixes } = this.#rib
-    let at = 0
-    while (at < octets.length) {
+    let at = nlri.start
+    while (at < end) {
       const pathId = addPath ? readPathId(octets, at) : 0
       if (addPath) at += 4
       const prefix = prefixes.intern(octets, at)
@@ -70,9 +70,9 @@ export class AdjRibIn {
   }
 
   withdrawAll(nlri: NlriBlock): void {
-    const { octets, addPath } = nlri
-    let at = 0
-    while (at < octets.length) {
+    const { octets, end, addPath } = nlri
+    let at = nlri.start
+    while (at < end) {
       const pathId = addPath ? readPathId(octets, at) : 0
       if (addPath) at += 4
       const prefix = this.#rib.prefixes.find(octets, at)

@@ -32,6 +32,10 @@ export class AttributeStore implements AttributeCache<AttributeSet> {
     i2: new Map(),
     e4: new Map(),
     e2: new Map(),
+    'mp-i4': new Map(),
+    'mp-i2': new Map(),
+    'mp-e4': new Map(),
+    'mp-e2': new Map(),
     content: new Map(),
   }
   readonly #byId: (StoredSet | undefined)[] = [undefined]

@@ -39,6 +39,12 @@ export interface GroupTable {
   clear(): void
 }
 
+/** How many prefixes of one source go out with one next hop. */
+interface Tally {
+  readonly key: number
+  prefixes: number
+}
+
 const FIRST_CAPACITY = 256
 
 /** The table of sessions without ADD-PATH: the best path of each prefix. */
@@ -52,7 +58,8 @@ export class BestPathOut implements GroupTable {
   #source = new Uint16Array(FIRST_CAPACITY)
   #size = 0
   /** Prefixes by source and next hop. */
-  readonly #tally = new Map<number, number>()
+  readonly #tallies = new Map<number, Tally>()
+  #lastTally: Tally = { key: -1, prefixes: 0 }
 
   constructor(rib: FamilyRib, blocks: OutBlockStore, withholding: Withholding) {
     this.#rib = rib
@@ -102,7 +109,7 @@ export class BestPathOut implements GroupTable {
 
   withheldCount(member: GroupMember): number {
     let count = 0
-    for (const [key, prefixes] of this.#tally) {
+    for (const { key, prefixes } of this.#tallies.values()) {
       const nextHop = this.#blocks.nextHopAt(Math.floor(key / 0x10000))
       if (key % 0x10000 === member.peerIndex || nextHop === member.address) count += prefixes
     }
@@ -183,8 +190,15 @@ export class BestPathOut implements GroupTable {
 
   #count(block: OutBlock, source: number, change: 1 | -1): void {
     const key = block.nextHopIndex * 0x10000 + source
-    const count = (this.#tally.get(key) ?? 0) + change
-    if (count === 0) this.#tally.delete(key)
-    else this.#tally.set(key, count)
+    let tally = this.#lastTally
+    if (tally.key !== key) {
+      tally = this.#tallies.get(key) ?? { key, prefixes: 0 }
+      this.#tallies.set(key, tally)
+      this.#lastTally = tally
+    }
+    tally.prefixes += change
+    if (tally.prefixes > 0) return
+    this.#tallies.delete(key)
+    this.#lastTally = { key: -1, prefixes: 0 }
   }
 }

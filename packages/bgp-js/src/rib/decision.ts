@@ -105,6 +105,11 @@ export class Decision {
     return best
   }
 
+  /** Whether there is a way to the path's next hop. */
+  isReachable(path: number): boolean {
+    return this.#metricOf(path) !== undefined
+  }
+
   /** Every candidate with the step that decided about it, the best first. */
   rank(candidates: readonly number[]): RankedPath[] {
     const reasons = new Map<number, BestPathReason>()

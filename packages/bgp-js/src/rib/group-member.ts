@@ -8,6 +8,8 @@ export interface GroupMember {
   readonly isCongested: boolean
   /** Whole UPDATEs; the buffer is shared with other members. */
   send(octets: Buffer, messages: number): void
-  /** The whole table has gone out: a restart's End-of-RIB is due (RFC 4724 §2), or a refresh is over (RFC 7313). */
-  sendEnd(kind: 'endOfRib' | 'endOfRefresh'): void
+  /** The whole table has gone out: End-of-RIB is due (RFC 4724 §2); or a refresh begins, or is over (RFC 7313 §4). */
+  sendMark(kind: GroupMark): void
 }
+
+export type GroupMark = 'endOfRib' | 'beginningOfRefresh' | 'endOfRefresh'

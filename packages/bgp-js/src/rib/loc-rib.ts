@@ -244,12 +244,27 @@ export class FamilyRib implements PathReader {
   #reselect(prefix: number, changed: number): void {
     if (this.#isDeferred) return
     const before = this.#best[prefix] as number
-    const best = this.#decision.select(this.#accepted(prefix, this.#candidates))
+    const first = this.firstPath(prefix)
+    const hasChoice = first !== 0 && this.paths.nextOfPrefix[first] !== 0
+    const best = hasChoice ? this.#decision.select(this.#accepted(prefix, this.#candidates)) : this.#onlyPath(first)
     if (before === 0 && best === 0 && changed === 0) return
     this.#best[prefix] = best
     this.#selected += Number(best !== 0) - Number(before !== 0)
-    const setChanged = this.#markSelected(prefix, changed)
+    const setChanged = hasChoice ? this.#markSelected(prefix, changed) : this.#markOnly(best, changed)
     this.#listener.prefixChanged(this.family, prefix, best !== before || setChanged)
+  }
+
+  /** Most prefixes have one path: nothing is to be compared. */
+  #onlyPath(path: number): number {
+    return path !== 0 && this.paths.accepted[path] !== 0 && this.#decision.isReachable(path) ? path : 0
+  }
+
+  #markOnly(best: number, changed: number): boolean {
+    const { flags } = this.paths
+    const wasSelected = changed !== 0 && ((flags[changed] as number) & PathFlag.Multipath) !== 0
+    if (changed !== 0) flags[changed] = (flags[changed] as number) & ~PathFlag.Multipath
+    if (best !== 0) flags[best] = (flags[best] as number) | PathFlag.Multipath
+    return wasSelected
   }
 
   /** Flags the paths of equal cost. @returns whether they, or the attributes of one, are others than before */

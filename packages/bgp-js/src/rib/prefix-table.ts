@@ -4,6 +4,9 @@ import { type PrefixKey } from '../wire/prefix-key.ts'
 import { grown } from './columns.ts'
 
 const FIRST_CAPACITY = 256
+const VACATED = -1
+const RUN_BITS = 4
+const RUN_MASK = (1 << RUN_BITS) - 1
 /** Longest prefix in NLRI: length and sixteen octets. */
 const MAX_NLRI_OCTETS = 17
 
@@ -19,10 +22,13 @@ export class PrefixTable {
   #lengths = new Uint8Array(FIRST_CAPACITY)
   /** How many hold the prefix; of a free number: the next free one. */
   #references = new Uint32Array(FIRST_CAPACITY)
-  /** Open addressing with linear probing: prefix numbers, 0 for an empty slot. */
+  /** Open addressing with linear probing: prefix numbers, 0 for an empty slot, VACATED for one that must be walked over. */
   #slots = new Int32Array(FIRST_CAPACITY * 2)
   /** Makes the positions of chosen prefixes unknown to whoever chooses them. */
   readonly #seed = (Math.random() * 0x7fffffff) | 0
+  #vacated = 0
+  /** The first vacated slot that the last search walked over, -1 for none. */
+  #vacatedSlot = -1
   #firstFree = 0
   #end = 1
   #size = 0
@@ -75,7 +81,7 @@ export class PrefixTable {
 
   keyOf(prefix: number): PrefixKey {
     const end = this.writeNlri(prefix, this.#scratch, 0)
-    const [key] = new NlriBlock(this.family, this.#scratch.subarray(0, end), false, 1).keys
+    const [key] = new NlriBlock(this.family, { octets: this.#scratch, start: 0, end }, false, 1).keys
     return key as PrefixKey
   }
 
@@ -118,24 +124,41 @@ export class PrefixTable {
     this.#w3 = word(octets, at + 13, count - 12, length - 96)
   }
 
+  /**
+   * Neighbours of one length that differ in their last four bits alone have slots beside each other: prefixes tend to
+   * come in such runs, and then memory is read line by line.
+   */
   #hash(): number {
-    let hash = Math.imul(this.#w0 ^ this.#seed, 0x85ebca6b) ^ this.#length
+    if (this.#stride === 4) return this.#hashWords()
+    const shift = 32 - this.#length
+    const isLong = this.#length >= RUN_BITS
+    const block = isLong ? (this.#w0 >>> shift) >>> RUN_BITS : this.#w0
+    let hash = Math.imul(block ^ this.#seed, 0x85ebca6b) ^ this.#length
     hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35)
-    if (this.#stride === 4) {
-      hash = Math.imul(hash ^ this.#w1 ^ (hash >>> 13), 0x27d4eb2f)
-      hash = Math.imul(hash ^ this.#w2 ^ (hash >>> 15), 0x85ebca6b)
-      hash = Math.imul(hash ^ this.#w3 ^ (hash >>> 13), 0xc2b2ae35)
-    }
+    hash ^= hash >>> 16
+    return isLong ? (hash & ~RUN_MASK) | ((this.#w0 >>> shift) & RUN_MASK) : hash
+  }
+
+  #hashWords(): number {
+    let hash = Math.imul(this.#w0 ^ this.#seed, 0x85ebca6b) ^ this.#length
+    hash = Math.imul(hash ^ this.#w1 ^ (hash >>> 15), 0xc2b2ae35)
+    hash = Math.imul(hash ^ this.#w2 ^ (hash >>> 13), 0x27d4eb2f)
+    hash = Math.imul(hash ^ this.#w3 ^ (hash >>> 15), 0x85ebca6b)
     return hash ^ (hash >>> 16)
   }
 
-  /** Where the loaded prefix is, or the empty slot where it belongs. */
+  /** Where the loaded prefix is, or the empty slot where the search ended. */
   #slotOf(): number {
-    const mask = this.#slots.length - 1
+    const slots = this.#slots
+    const mask = slots.length - 1
     let slot = this.#hash() & mask
+    this.#vacatedSlot = -1
     for (;;) {
-      const prefix = this.#slots[slot] as number
-      if (prefix === 0 || this.#isLoaded(prefix)) return slot
+      const prefix = slots[slot] as number
+      if (prefix === 0) return slot
+      if (prefix === VACATED) {
+        if (this.#vacatedSlot === -1) this.#vacatedSlot = slot
+      } else if (this.#isLoaded(prefix)) return slot
       slot = (slot + 1) & mask
     }
   }
@@ -166,9 +189,14 @@ export class PrefixTable {
       this.#words[base + 2] = this.#w2
       this.#words[base + 3] = this.#w3
     }
-    this.#slots[slot] = prefix
+    if (this.#vacatedSlot === -1) {
+      this.#slots[slot] = prefix
+    } else {
+      this.#slots[this.#vacatedSlot] = prefix
+      this.#vacated--
+    }
     this.#size++
-    if (this.#size * 2 > this.#slots.length) this.#rehash()
+    if ((this.#size + this.#vacated) * 2 > this.#slots.length) this.#rehash()
     return prefix
   }
 
@@ -180,21 +208,12 @@ export class PrefixTable {
 
   #remove(prefix: number): void {
     this.#reload(prefix)
-    let hole = this.#slotOf()
-    const mask = this.#slots.length - 1
-    // Moves back what the hole would cut off from its place (Knuth 6.4 R).
-    for (let slot = (hole + 1) & mask; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const moved = this.#slots[slot] as number
-      this.#reload(moved)
-      const home = this.#hash() & mask
-      if (((slot - home) & mask) < ((slot - hole) & mask)) continue
-      this.#slots[hole] = moved
-      hole = slot
-    }
-    this.#slots[hole] = 0
+    this.#slots[this.#slotOf()] = VACATED
+    this.#vacated++
     this.#references[prefix] = this.#firstFree
     this.#firstFree = prefix
     this.#size--
+    if (this.#vacated * 4 > this.#slots.length) this.#rehash()
   }
 
   #reload(prefix: number): void {
@@ -207,11 +226,15 @@ export class PrefixTable {
     this.#w3 = this.#words[base + 3] as number
   }
 
+  /** Makes room for four times what is there, without what was vacated. */
   #rehash(): void {
     const before = this.#slots
-    this.#slots = new Int32Array(before.length * 2)
+    let length = FIRST_CAPACITY * 2
+    while (length < this.#size * 4) length *= 2
+    this.#slots = new Int32Array(length)
+    this.#vacated = 0
     for (const prefix of before) {
-      if (prefix === 0) continue
+      if (prefix <= 0) continue
       this.#reload(prefix)
       this.#slots[this.#slotOf()] = prefix
     }

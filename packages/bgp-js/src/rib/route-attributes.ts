@@ -40,10 +40,13 @@ const ORIGINS = ['igp', 'egp', 'incomplete'] as const
 const BRACKETS = { sequence: '', set: '{}', confedSequence: '()', confedSet: '[]' } as const
 const WELL_KNOWN: Readonly<Record<string, number>> = {
   'graceful-shutdown': WellKnownCommunity.GracefulShutdown,
+  'llgr-stale': WellKnownCommunity.LlgrStale,
+  'no-llgr': WellKnownCommunity.NoLlgr,
   blackhole: WellKnownCommunity.Blackhole,
   'no-export': WellKnownCommunity.NoExport,
   'no-advertise': WellKnownCommunity.NoAdvertise,
   'no-export-subconfed': WellKnownCommunity.NoExportSubconfed,
+  'no-peer': WellKnownCommunity.NoPeer,
 }
 const NAME_OF = new Map(Object.entries(WELL_KNOWN).map(([name, value]) => [value, name]))
 

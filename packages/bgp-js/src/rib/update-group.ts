@@ -30,6 +30,8 @@ interface MemberState {
   settledAfter: number
   endOfRibDue: boolean
   endOfRefreshDue: boolean
+  /** It asked for everything again and that has not begun. However often it asks meanwhile, it is one more replay. */
+  refreshOwed: boolean
   /** Prefixes that it was not told of while its socket was full; undefined while it keeps step. */
   parked: DirtyQueue | undefined
   congestedSince: number | undefined
@@ -37,7 +39,7 @@ interface MemberState {
 }
 
 /** Prefixes that one slice settles. */
-const SLICE = 1024
+const SLICE = 2048
 /** Table positions that one slice of a replay walks over. */
 const REPLAY_SLICE = 2048
 /** How long a full socket may hold up the members beside it. */
@@ -137,13 +139,11 @@ export class UpdateGroup implements Withholding {
     this.#surroundings.wake()
   }
 
-  /** The member wants everything again (RFC 2918 §4). */
+  /** The member wants everything again (RFC 2918 §4): once what it is sent already is over, and its socket has room. */
   replay(member: GroupMember): void {
     const state = this.#members.get(member)
     if (state === undefined) return
-    state.replayLeft = this.#surroundings.rib.prefixes.end
-    state.settledAfter = this.#settled + this.#dirty.size
-    state.endOfRefreshDue = true
+    state.refreshOwed = true
     this.#surroundings.wake()
   }
 
@@ -166,6 +166,7 @@ export class UpdateGroup implements Withholding {
     }
     this.#settled += taken.length
     this.#distribute(plan, taken, () => true)
+    for (const state of this.#members.values()) this.#beginRefresh(state)
     this.#replaySlice()
     for (const state of this.#members.values()) this.#catchUp(state)
     for (const prefix of taken) prefixes.release(prefix)
@@ -175,7 +176,8 @@ export class UpdateGroup implements Withholding {
   /** Prefixes that the member has not been told the latest of. */
   pending(member: GroupMember): number {
     const state = this.#members.get(member)
-    return this.#dirty.size + (state?.parked?.size ?? 0) + Number((state?.replayLeft ?? 0) > 0)
+    const isWalking = (state?.replayLeft ?? 0) > 0 || state?.refreshOwed === true
+    return this.#dirty.size + (state?.parked?.size ?? 0) + Number(isWalking)
   }
 
   advertised(member: GroupMember): number {
@@ -218,6 +220,7 @@ export class UpdateGroup implements Withholding {
       settledAfter: 0,
       endOfRibDue: false,
       endOfRefreshDue: false,
+      refreshOwed: false,
       parked: undefined,
       congestedSince: undefined,
       lastParkedAt: Number.NEGATIVE_INFINITY,
@@ -238,6 +241,8 @@ export class UpdateGroup implements Withholding {
     let wait = 0
     let anyInStep = false
     for (const state of this.#members.values()) {
+      // One that missed nothing and reads again keeps step: else a group whose members were all parked would never go on.
+      if (state.parked?.size === 0 && !state.member.isCongested) state.parked = undefined
       if (state.parked !== undefined) continue
       if (!state.member.isCongested) {
         state.congestedSince = undefined
@@ -279,6 +284,16 @@ export class UpdateGroup implements Withholding {
     if (!plan.isEmpty) plan.send(recipients)
   }
 
+  #beginRefresh(state: MemberState): void {
+    const { member, refreshOwed, endOfRibDue, endOfRefreshDue, parked } = state
+    if (!refreshOwed || endOfRibDue || endOfRefreshDue || parked !== undefined || member.isCongested) return
+    state.refreshOwed = false
+    state.endOfRefreshDue = true
+    state.replayLeft = this.#surroundings.rib.prefixes.end
+    state.settledAfter = this.#settled + this.#dirty.size
+    member.sendMark('beginningOfRefresh')
+  }
+
   /** The walk goes round and round while anybody needs it, and whoever joins is done when it is back where they joined. */
   #replaySlice(): void {
     const wants = (state: MemberState): boolean => state.replayLeft > 0
@@ -315,8 +330,8 @@ export class UpdateGroup implements Withholding {
       if (parked.size === 0) state.parked = undefined
     }
     if (state.parked !== undefined || state.replayLeft > 0 || this.#settled < state.settledAfter) return
-    if (state.endOfRibDue) member.sendEnd('endOfRib')
-    if (state.endOfRefreshDue) member.sendEnd('endOfRefresh')
+    if (state.endOfRibDue) member.sendMark('endOfRib')
+    if (state.endOfRefreshDue) member.sendMark('endOfRefresh')
     state.endOfRibDue = false
     state.endOfRefreshDue = false
   }
@@ -324,8 +339,11 @@ export class UpdateGroup implements Withholding {
   #hasWork(): boolean {
     if (this.#dirty.size > 0) return true
     return [...this.#members.values()].some(
-      ({ replayLeft, parked, member, endOfRibDue, endOfRefreshDue }) =>
-        replayLeft > 0 || endOfRibDue || endOfRefreshDue || (parked !== undefined && !member.isCongested),
+      ({ replayLeft, parked, member, endOfRibDue, endOfRefreshDue, refreshOwed }) =>
+        replayLeft > 0 ||
+        endOfRibDue ||
+        endOfRefreshDue ||
+        ((parked !== undefined || refreshOwed) && !member.isCongested),
     )
   }
 }

@@ -19,7 +19,7 @@ export interface ConnectionHandler {
 /** Above this much unsent, table changes wait (keepalives and the like don't). */
 const HIGH_WATER_OCTETS = 256 * 1024
 /** Messages of one peer in a row before others get their turn. */
-const MESSAGES_PER_SLICE = 64
+const MESSAGES_PER_SLICE = 256
 /** What is dealt with at once when nothing else waits. */
 const SMALL_OCTETS = 4096
 /** How long a closing connection may take to hand over its NOTIFICATION. */

@@ -3,7 +3,7 @@ import type { Negotiated } from '../fsm/negotiation.ts'
 import { parseZoned } from '../peer-address.ts'
 import type { CompiledPolicy } from '../policy/compile-policy.ts'
 import { type ExportTarget, RouteExporter } from '../rib/export-rules.ts'
-import type { GroupMember } from '../rib/group-member.ts'
+import type { GroupMark, GroupMember } from '../rib/group-member.ts'
 import type { UpdateGroup } from '../rib/update-group.ts'
 import { FAMILIES, familyName } from '../wire/address-family.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
@@ -58,22 +58,15 @@ class SessionMember implements GroupMember {
     this.#session.sendUpdates(octets, messages)
   }
 
-  sendEnd(kind: 'endOfRib' | 'endOfRefresh'): void {
-    if (kind === 'endOfRefresh') {
-      this.#markRefresh(RefreshSubtype.EndOfRefresh)
+  sendMark(kind: GroupMark): void {
+    if (kind === 'endOfRib') {
+      this.#session.sendUpdates(encodeEndOfRib(this.#family), 1)
+      this.convergedMs = this.#clock.now() - this.#joinedAt
       return
     }
-    this.#session.sendUpdates(encodeEndOfRib(this.#family), 1)
-    this.convergedMs = this.#clock.now() - this.#joinedAt
-  }
-
-  /** RFC 7313 §4: what follows is everything again. */
-  beginRefresh(): void {
-    this.#markRefresh(RefreshSubtype.BeginningOfRefresh)
-  }
-
-  #markRefresh(subtype: RefreshSubtype): void {
-    if (this.#marksRefresh) this.#session.send(encodeRouteRefresh(this.#family, subtype), 'routeRefresh')
+    if (!this.#marksRefresh) return
+    const subtype = kind === 'endOfRefresh' ? RefreshSubtype.EndOfRefresh : RefreshSubtype.BeginningOfRefresh
+    this.#session.send(encodeRouteRefresh(this.#family, subtype), 'routeRefresh')
   }
 }
 
@@ -147,9 +140,7 @@ export class PeerExport {
   /** RFC 2918 §4: the peer wants a family again. */
   resend(family: Family): void {
     const membership = this.#members.get(family)
-    if (membership === undefined) return
-    membership.member.beginRefresh()
-    membership.group.replay(membership.member)
+    membership?.group.replay(membership.member)
   }
 
   /** The socket has room again. */

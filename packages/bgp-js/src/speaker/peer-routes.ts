@@ -18,6 +18,7 @@ import { prefixText } from '../wire/prefix-key.ts'
 import type { RouteUpdate } from '../wire/resolve-update.ts'
 import type { ResolvedPeer } from './config.ts'
 import type { SpeakerContext } from './context.ts'
+import { MalformedLog } from './malformed-log.ts'
 import { type GroupPolicy, PeerExport, type SessionMembership } from './peer-export.ts'
 import { type ImportSettings, importJudge } from './peer-import.ts'
 import { peerKind } from './peer-kind.ts'
@@ -40,6 +41,7 @@ export class PeerRoutes {
   readonly stale: StaleRoutes
   readonly #context: SpeakerContext
   readonly #index: number
+  readonly #malformed: MalformedLog
   #config: ResolvedPeer
   #importPolicy: GroupPolicy
   #active: ActiveSession | undefined
@@ -47,6 +49,7 @@ export class PeerRoutes {
   constructor(context: SpeakerContext, config: ResolvedPeer) {
     this.#context = context
     this.#config = config
+    this.#malformed = new MalformedLog(context.clock, context.log)
     this.#importPolicy = this.#policy(config.import, 'import')
     const { locRib } = context
     this.#index = locRib.addSource(this.#source(undefined))
@@ -114,10 +117,7 @@ export class PeerRoutes {
   #take(update: RouteUpdate<AttributeSet>): void {
     const active = this.#active
     if (active === undefined) return
-    for (const problem of update.problems) {
-      const fields = { peer: this.#config.address, attribute: problem.code, severity: problem.severity }
-      this.#context.log.warn(fields, `malformed attribute: ${problem.message}`)
-    }
+    for (const problem of update.problems) this.#malformed.note(this.#config.address, problem)
     for (const { family, nlri } of update.withdrawn) this.adjRibIn[family].withdrawAll(nlri)
     for (const { family, nlri, attributes } of update.announced) {
       const table = this.adjRibIn[family]

@@ -451,7 +451,8 @@ export class Peer implements SessionHost {
   #checkLimits(session: Session): void {
     if (session.state !== 'Established') return
     const { maxPrefixes, address } = this.config
-    for (const crossing of this.#limits.check(maxPrefixes, (family) => this.routes.adjRibIn[family].counts.received)) {
+    const received = (family: Family): number => this.routes.adjRibIn[family].counts.received
+    for (const crossing of this.#limits.check(maxPrefixes, received, this.clock.now())) {
       const fields = crossingFields(address, crossing)
       this.#context.log.warn(fields, `prefix limit: ${crossing.level}`)
       this.#context.emit({ type: 'prefixLimit', ...fields, at: this.clock.date().toISOString() })

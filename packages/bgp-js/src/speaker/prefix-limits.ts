@@ -12,12 +12,18 @@ export interface LimitCrossing {
   readonly level: 'warning' | 'exceeded'
 }
 
+const NONE: LimitCrossing[] = []
+/** A peer that hovers about its limit is told of at most this often, as long as that costs it nothing. */
+const WARN_EVERY_MS = 10_000
+
 /** Watches how many prefixes a peer sends; tells each crossing once, until the number was below again. */
 export class PrefixLimits {
   readonly #told: Record<Family, 'none' | LimitCrossing['level']> = { 4: 'none', 6: 'none' }
+  readonly #warnedAtMs: Record<Family, number> = { 4: Number.NEGATIVE_INFINITY, 6: Number.NEGATIVE_INFINITY }
 
   /** @param received prefixes of a family that the peer has announced */
-  check(limits: ResolvedPeer['maxPrefixes'], received: (family: Family) => number): LimitCrossing[] {
+  check(limits: ResolvedPeer['maxPrefixes'], received: (family: Family) => number, nowMs: number): LimitCrossing[] {
+    if (limits.ipv4 === undefined && limits.ipv6 === undefined) return NONE
     return FAMILIES.flatMap((family): LimitCrossing[] => {
       const limit = limits[familyName(family)]
       const count = limit === undefined ? 0 : received(family)
@@ -27,6 +33,13 @@ export class PrefixLimits {
       if (limit === undefined || level === 'none' || level === before) return []
       // Back from beyond the limit is no news of its own.
       if (level === 'warning' && before === 'exceeded') return []
+      if (level === 'warning' || limit.action === 'warn') {
+        if (nowMs - this.#warnedAtMs[family] < WARN_EVERY_MS) {
+          this.#told[family] = before
+          return []
+        }
+        this.#warnedAtMs[family] = nowMs
+      }
       return [{ family, received: count, limit, level }]
     })
   }

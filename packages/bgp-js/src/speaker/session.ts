@@ -396,15 +396,8 @@ export class Session implements ConnectionHandler {
   }
 
   #noteError(event: SessionEvent, actions: readonly SessionAction[]): void {
-    const at = this.#host.clock.date()
-    if (event.received !== undefined) {
-      this.#host.onError(receivedError(event.received, at))
-      return
-    }
-    const sends = actions.find((action) => action.do === 'sendNotification')
-    const fields = sends?.fields ?? event.notification
-    if (sends !== undefined && fields !== undefined) this.#host.onError(sentError(fields, event.detail ?? '', at))
-    else if (event.type === 'TcpConnectionFails') this.#host.onError(localError(event.detail ?? 'TCP failed', at))
+    const error = errorOf(event, actions, this.#host.clock)
+    if (error !== undefined) this.#host.onError(error)
   }
 
   #write(message: Uint8Array): void {
@@ -440,4 +433,14 @@ function hardened(fields: NotificationFields): NotificationFields {
   if (fields.code !== NotificationCode.Cease || !final.includes(fields.subcode)) return fields
   const data = Uint8Array.of(fields.code, fields.subcode, ...(fields.data ?? []))
   return { code: NotificationCode.Cease, subcode: CeaseSubcode.HardReset, data }
+}
+
+/** What an event says went wrong: the NOTIFICATION that came, the one that is to go out, or a connection that is lost. */
+function errorOf(event: SessionEvent, actions: readonly SessionAction[], clock: Clock): SessionError | undefined {
+  if (event.received !== undefined) return receivedError(event.received, clock.date())
+  const sends = actions.find((action) => action.do === 'sendNotification')
+  const fields = sends?.fields ?? event.notification
+  if (sends !== undefined && fields !== undefined) return sentError(fields, event.detail ?? '', clock.date())
+  if (event.type !== 'TcpConnectionFails') return undefined
+  return localError(event.detail ?? 'TCP failed', clock.date())
 }

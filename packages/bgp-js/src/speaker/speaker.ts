@@ -18,6 +18,7 @@ import type { SpeakerContext, SpeakerEvent } from './context.ts'
 import { Dialer } from './dialer.ts'
 import { DynamicNeighbors } from './dynamic-neighbors.ts'
 import { Listener } from './listener.ts'
+import { countMemory, type MemoryCounts } from './memory-counts.ts'
 import { dumpTables } from './mrt-dump.ts'
 import { newObservers } from './observers.ts'
 import { OriginValidation } from './origin-validation.ts'
@@ -287,6 +288,11 @@ export class Speaker {
   /** Writes every peer's routes, as they came, into an MRT file (RFC 6396). @throws what the file system throws */
   async dumpTables(path: string): Promise<void> {
     await dumpTables(path, this.#monitored())
+  }
+
+  /** What the tables cost; for metrics. */
+  memoryCounts(): MemoryCounts {
+    return countMemory(this.#context, this.#peers.size)
   }
 
   /** The answers of `isNextHopReachable` or `nextHopMetric` are others now: chooses again. */

@@ -70,6 +70,11 @@ export class UpdateGroups {
     return this.#groups.size
   }
 
+  /** Attribute sets that are kept encoded. */
+  get blockCount(): number {
+    return this.#blocks.size
+  }
+
   join(member: GroupMember, settings: GroupSettings): UpdateGroup {
     const group = this.#find(settings) ?? this.#create(settings)
     group.join(member)

@@ -59,6 +59,14 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length)
   }
 
+  /** Where the next `length` octets stand; they are consumed. */
+  range(length: number): { readonly octets: Uint8Array; readonly start: number; readonly end: number } {
+    this.#need(length)
+    const start = this.#position
+    this.#position += length
+    return { octets: this.#bytes, start, end: start + length }
+  }
+
   /** A copy of the next `length` octets. */
   bytes(length: number): Uint8Array {
     return Uint8Array.from(this.view(length))

@@ -19,7 +19,7 @@ export class MessageFramer {
     if (this.pendingOctets === 0) {
       this.#buffer = chunk
     } else {
-      const joined = new Uint8Array(this.pendingOctets + chunk.length)
+      const joined = Buffer.allocUnsafe(this.pendingOctets + chunk.length)
       joined.set(this.#buffer.subarray(this.#position), 0)
       joined.set(chunk, this.pendingOctets)
       this.#buffer = joined

@@ -17,13 +17,12 @@ export type BgpMessage =
  * @throws {BgpMessageError} with the NOTIFICATION that answers it
  */
 export function decodeMessage(message: Uint8Array, session: WireSession): BgpMessage {
-  const body = message.subarray(HEADER_OCTETS)
   const type = message[18] as MessageType
+  if (type === MessageType.Update) return decodeUpdate(message, session)
+  const body = message.subarray(HEADER_OCTETS)
   switch (type) {
     case MessageType.Open:
       return decodeOpen(body)
-    case MessageType.Update:
-      return decodeUpdate(body, session)
     case MessageType.Notification:
       return decodeNotification(body)
     case MessageType.Keepalive:

@@ -1,12 +1,18 @@
 import type { Family } from '@margay/net'
 import { BgpMessageError } from '../errors.ts'
-import type { ByteReader } from './byte-reader.ts'
 import { ipv4Key, ipv6Key, ipv6Octets, type PrefixKey } from './prefix-key.ts'
 
 /** A prefix with its path identifier (RFC 7911 §3); 0 on sessions without ADD-PATH. */
 export interface NlriEntry {
   readonly key: PrefixKey
   readonly pathId: number
+}
+
+/** A part of a message. */
+export interface OctetRange {
+  readonly octets: Uint8Array
+  readonly start: number
+  readonly end: number
 }
 
 const PATH_ID_OCTETS = 4
@@ -17,14 +23,19 @@ const PATH_ID_OCTETS = 4
  */
 export class NlriBlock {
   readonly family: Family
+  /** The whole message; the prefixes stand from `start` to `end`. */
   readonly octets: Uint8Array
+  readonly start: number
+  readonly end: number
   /** Each prefix has a path identifier of four octets in front (RFC 7911 §3). */
   readonly addPath: boolean
   readonly count: number
 
-  constructor(family: Family, octets: Uint8Array, addPath: boolean, count: number) {
+  constructor(family: Family, place: OctetRange, addPath: boolean, count: number) {
     this.family = family
-    this.octets = octets
+    this.octets = place.octets
+    this.start = place.start
+    this.end = place.end
     this.addPath = addPath
     this.count = count
   }
@@ -34,7 +45,7 @@ export class NlriBlock {
     const octets = new Uint8Array(keys.reduce<number>((sum, key) => sum + nlriLength(key), 0))
     let at = 0
     for (const key of keys) at = writeNlri(octets, at, key)
-    return new NlriBlock(family, octets, false, keys.length)
+    return new NlriBlock(family, { octets, start: 0, end: at }, false, keys.length)
   }
 
   get keys(): PrefixKey[] {
@@ -44,7 +55,7 @@ export class NlriBlock {
   get entries(): NlriEntry[] {
     const entries: NlriEntry[] = []
     const { octets } = this
-    for (let at = 0; at < octets.length; at += 1 + addressOctetCount(octets[at] as number)) {
+    for (let at = this.start; at < this.end; at += 1 + addressOctetCount(octets[at] as number)) {
       const pathId = this.addPath ? readPathId(octets, at) : 0
       if (this.addPath) at += PATH_ID_OCTETS
       entries.push({ key: keyAt(this.family, octets, at), pathId })
@@ -54,24 +65,24 @@ export class NlriBlock {
 }
 
 /**
- * Reads prefixes to the end of `reader` (RFC 4271 §4.3, RFC 4760 §5). Host bits are ignored, as the RFC says.
+ * Checks the prefixes of a range (RFC 4271 §4.3, RFC 4760 §5). Host bits are ignored, as the RFC says.
  * @throws {BgpMessageError} 3/10: without the lengths nothing behind can be located (RFC 7606 §5.3)
  */
-export function decodeNlri(reader: ByteReader, family: Family, addPath = false): NlriBlock {
-  const octets = reader.view(reader.remaining)
+export function decodeNlri(place: OctetRange, family: Family, addPath = false): NlriBlock {
+  const { octets, end } = place
   const bits = family === 4 ? 32 : 128
   let count = 0
-  let at = 0
-  while (at < octets.length) {
+  let at = place.start
+  while (at < end) {
     if (addPath) at += PATH_ID_OCTETS
-    const length = octets[at]
-    if (length === undefined) throw invalidNetwork('NLRI cut short in a path identifier')
+    if (at >= end) throw invalidNetwork('NLRI cut short in a path identifier')
+    const length = octets[at] as number
     if (length > bits) throw invalidNetwork(`prefix length ${length} in IPv${family} NLRI`)
     at += 1 + addressOctetCount(length)
     count++
   }
-  if (at > octets.length) throw invalidNetwork('NLRI cut short')
-  return new NlriBlock(family, octets, addPath, count)
+  if (at > end) throw invalidNetwork('NLRI cut short')
+  return new NlriBlock(family, place, addPath, count)
 }
 
 /** Octets of an address that a prefix of `length` bits shows in NLRI. */

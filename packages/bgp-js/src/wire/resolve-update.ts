@@ -5,8 +5,9 @@ import { Flag, type WireSession } from './attribute-codec.ts'
 import { type EncodedAttributes, octetText } from './attribute-encoder.ts'
 import { type AttributeList, type AttributeProblem, decodeAttributeList } from './attribute-list.ts'
 import { ByteReader } from './byte-reader.ts'
+import { ipv4Value } from './ip-text.ts'
 import type { UpdateMessage } from './messages/update.ts'
-import type { NlriBlock } from './nlri.ts'
+import type { NlriBlock, OctetRange } from './nlri.ts'
 import type {
   DecodedAttributes,
   NextHop,
@@ -38,9 +39,6 @@ export interface AttributeCache<T> {
   add(attributes: PathAttributes, domain: CacheDomain, octets: string | undefined): T
 }
 
-/** Remembers nothing. */
-export const NO_CACHE: AttributeCache<PathAttributes> = { find: () => undefined, add: (attributes) => attributes }
-
 const LIST_ERROR: NotificationFields = { code: 3, subcode: 1 }
 const NO_PROBLEMS: readonly AttributeProblem[] = []
 const MP_REACH_NLRI = 14
@@ -58,7 +56,7 @@ export function resolveUpdate<T>(
   cache: AttributeCache<T>,
 ): RouteUpdate<T> {
   const isPlain = update.nlri.count > 0 && !hasMpAttribute(update.attributes)
-  const octets = isPlain ? octetText(update.attributes) : undefined
+  const octets = isPlain ? rangeText(update.attributes) : undefined
   const known = octets === undefined || !families.includes(4) ? undefined : cache.find(cacheDomain(session), octets)
   if (known === undefined) return resolveSlowly(update, session, families, cache, octets)
   return {
@@ -69,17 +67,22 @@ export function resolveUpdate<T>(
   }
 }
 
-/** What the octets mean depends on the session that they came over. */
-export type CacheDomain = 'i4' | 'i2' | 'e4' | 'e2'
+type PlainDomain = 'i4' | 'i2' | 'e4' | 'e2'
+/**
+ * What the octets mean depends on the session that they came over. Routes of multiprotocol attributes have domains of
+ * their own: their keys are not octets off the wire, and a peer could send octets that look like one.
+ */
+export type CacheDomain = PlainDomain | `mp-${PlainDomain}`
 
-function cacheDomain(session: WireSession): CacheDomain {
+function cacheDomain(session: WireSession): PlainDomain {
   if (session.internal) return session.fourOctetAs ? 'i4' : 'i2'
   return session.fourOctetAs ? 'e4' : 'e2'
 }
 
 /** Where the attributes of a list begin and end; stops where the list breaks. */
-function* attributeBounds(octets: Uint8Array): Generator<readonly [code: number, start: number, end: number]> {
-  for (let at = 0; at + 3 <= octets.length; ) {
+function* attributeBounds(list: OctetRange): Generator<readonly [code: number, start: number, end: number]> {
+  const { octets, end } = list
+  for (let at = list.start; at + 3 <= end; ) {
     const start = at
     const code = octets[at + 1] as number
     at = attributeEnd(octets, at)
@@ -93,8 +96,8 @@ function attributeEnd(octets: Uint8Array, at: number): number {
   return isExtended ? at + 4 + ((length << 8) | (octets[at + 3] as number)) : at + 3 + length
 }
 
-function hasMpAttribute(octets: Uint8Array): boolean {
-  for (let at = 0; at + 3 <= octets.length; at = attributeEnd(octets, at)) {
+function hasMpAttribute({ octets, start, end }: OctetRange): boolean {
+  for (let at = start; at + 3 <= end; at = attributeEnd(octets, at)) {
     const code = octets[at + 1] as number
     if (code === MP_REACH_NLRI || code === MP_UNREACH_NLRI) return true
   }
@@ -108,10 +111,10 @@ function resolveSlowly<T>(
   cache: AttributeCache<T>,
   octets: string | undefined,
 ): RouteUpdate<T> {
-  const list = decodeAttributeList(new ByteReader(update.attributes, LIST_ERROR), session)
+  const list = decodeAttributeList(readerOf(update.attributes), session)
   const reach = reachable(update, list)
   const unreach = unreachable(update, list)
-  const problems = [...list.problems, ...missingAttributes(update, list)]
+  const problems = [...list.problems, ...missingAttributes(update, list), ...unusableNextHops(list)]
   const fatal = problems.find((problem) => problem.severity === 'session-reset')
   const withdraws = problems.find((problem) => problem.severity === 'treat-as-withdraw')
   if (fatal !== undefined) throw new BgpMessageError(fatal.message, fatal.notification)
@@ -124,7 +127,7 @@ function resolveSlowly<T>(
     return { announced: [], withdrawn: [...unreach, ...reach].filter(carried), endOfRib: undefined, problems }
   }
   const announced = reach.filter(carried).map((item): AnnouncedRoutes<T> => {
-    const domain = cacheDomain(session)
+    const domain: CacheDomain = octets === undefined ? `mp-${cacheDomain(session)}` : cacheDomain(session)
     const key = problems.length > 0 ? undefined : (octets ?? mpCacheKey(update, item))
     const known = key === undefined ? undefined : cache.find(domain, key)
     const attributes = known ?? cache.add(pathAttributes(list, item.nextHop, session), domain, key)
@@ -135,9 +138,9 @@ function resolveSlowly<T>(
 
 /** The next hop and the octets of all attributes but the multiprotocol ones: what routes of a family share. */
 function mpCacheKey({ attributes }: UpdateMessage, { nextHop }: ReachablePrefixes): string {
-  let key = `mp ${nextHop.address} ${nextHop.linkLocal ?? ''} `
+  let key = `${nextHop.address} ${nextHop.linkLocal ?? ''} `
   for (const [code, start, end] of attributeBounds(attributes)) {
-    if (code !== MP_REACH_NLRI && code !== MP_UNREACH_NLRI) key += octetText(attributes.subarray(start, end))
+    if (code !== MP_REACH_NLRI && code !== MP_UNREACH_NLRI) key += rangeText({ octets: attributes.octets, start, end })
   }
   return key
 }
@@ -180,6 +183,24 @@ function missingAttributes(update: UpdateMessage, list: AttributeList): Attribut
     }))
 }
 
+/**
+ * Next hops of MP_REACH_NLRI that are no host: `::` and `0.0.0.0` would stand for this speaker. Syntax is right, so the
+ * prefixes can be named: treat-as-withdraw, as RFC 7606 §7.3 has it for NEXT_HOP.
+ */
+function unusableNextHops({ attributes: { mpReach } }: AttributeList): AttributeProblem[] {
+  if (mpReach === undefined || mpReach === 'unsupported' || mpReach.nlri.count === 0) return []
+  const address = hopAddress(mpReach.nextHop)
+  const isMulticast = address.includes(':') ? /^ff[0-9a-f]{2}:/.test(address) : ipv4Value(address) >>> 28 >= 0xe
+  if (!isMulticast && address !== '::' && address !== '0.0.0.0') return []
+  const notification = { code: 3, subcode: 8, data: Uint8Array.of(MP_REACH_NLRI) }
+  return [
+    { code: MP_REACH_NLRI, message: `next hop ${address} is not a host`, severity: 'treat-as-withdraw', notification },
+  ]
+}
+
+/** RFC 2545 §3 wants a global address; those who have none write zeros before the link-local one. */
+const hopAddress = ({ address, linkLocal }: NextHop): string => (address === '::' ? (linkLocal ?? '::') : address)
+
 /** RFC 4724 §2: an UPDATE with nothing in it, or with nothing but an empty MP_UNREACH_NLRI. */
 function endOfRib(update: UpdateMessage, list: AttributeList): Family | undefined {
   if (update.nlri.count > 0 || update.withdrawn.count > 0 || list.problems.length > 0) return undefined
@@ -189,6 +210,14 @@ function endOfRib(update: UpdateMessage, list: AttributeList): Family | undefine
   const { mpUnreach } = list.attributes
   if (fields.length > 1 || mpUnreach === undefined || mpUnreach === 'unsupported') return undefined
   return mpUnreach.nlri.count === 0 ? mpUnreach.family : undefined
+}
+
+const readerOf = ({ octets, start, end }: OctetRange): ByteReader => new ByteReader(octets, LIST_ERROR, start, end)
+
+/** Octets as Latin-1 text. Those of a socket are a Buffer, which makes it without another view. */
+function rangeText({ octets, start, end }: OctetRange): string {
+  if (octets instanceof Buffer) return octets.toString('latin1', start, end)
+  return octetText(octets.subarray(start, end))
 }
 
 /** Reads back what `encodeRouteAttributes` made for a session. */
@@ -210,9 +239,7 @@ function pathAttributes(list: AttributeList, nextHop: NextHop, session: WireSess
     throw new BgpMessageError('mandatory attribute missing', { code: 3, subcode: 3 })
   }
   const merged = session.fourOctetAs ? undefined : mergeFourOctet(asPath, known.aggregator, as4Path, as4Aggregator)
-  // RFC 2545 §3 wants a global address; those who have none write zeros before the link-local one.
-  const address = nextHop.address === '::' ? (nextHop.linkLocal ?? '::') : nextHop.address
-  const result: Mutable<PathAttributes> = { ...known, origin, asPath, nextHop: address }
+  const result: Mutable<PathAttributes> = { ...known, origin, asPath, nextHop: hopAddress(nextHop) }
   if (merged !== undefined) Object.assign(result, merged)
   if (nextHop.linkLocal !== undefined) result.nextHopLinkLocal = nextHop.linkLocal
   if (opaque.length > 0) result.opaque = opaque

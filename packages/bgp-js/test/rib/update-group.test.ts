@@ -2,13 +2,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/compile-policy.ts'
 import { type ExportTarget, RouteExporter } from '../../src/rib/export-rules.ts'
-import type { GroupMember } from '../../src/rib/group-member.ts'
+import type { GroupMark, GroupMember } from '../../src/rib/group-member.ts'
 import { OutBlockStore } from '../../src/rib/out-block.ts'
 import { UpdateGroup } from '../../src/rib/update-group.ts'
 import { MessageFramer } from '../../src/wire/framing.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { NO_CACHE } from '../wire/no-cache.ts'
 import { attributes, source, type TestPeer, world } from './paths.ts'
 
 const WIRE = { fourOctetAs: true, internal: true }
@@ -38,7 +39,7 @@ class FakeMember implements GroupMember {
   readonly peerIndex: number
   readonly address: string
   readonly table = new Map<string, string>()
-  readonly ends: string[] = []
+  readonly marks: GroupMark[] = []
   readonly wire: Parameters<typeof resolveUpdate>[1]
   isCongested = false
   octets = 0
@@ -63,8 +64,8 @@ class FakeMember implements GroupMember {
     this.messages += messages
   }
 
-  sendEnd(kind: 'endOfRib' | 'endOfRefresh'): void {
-    this.ends.push(kind)
+  sendMark(kind: GroupMark): void {
+    this.marks.push(kind)
   }
 
   #receive(message: Uint8Array): void {
@@ -141,10 +142,10 @@ test('the table, End-of-RIB, then differences alone', () => {
   const group = setting.newGroup()
   group.join(to)
   group.run()
-  expect(to.ends).toEqual([])
+  expect(to.marks).toEqual([])
   setting.settle()
   expect(to.table.size).toBe(3000)
-  expect(to.ends).toEqual(['endOfRib'])
+  expect(to.marks).toEqual(['endOfRib'])
   expect(group.advertised(to)).toBe(3000)
   const { messages } = to
   from.announce('10.0.0.0/24', { ...attributes() })
@@ -217,7 +218,55 @@ test('a refresh sends what is there again, and says when it is over', () => {
   group.replay(to)
   setting.settle()
   expect(to.table).toEqual(expected(setting, to))
-  expect(to.ends).toEqual(['endOfRib', 'endOfRefresh'])
+  expect(to.marks).toEqual(['endOfRib', 'beginningOfRefresh', 'endOfRefresh'])
+})
+
+test('requests while a replay is under way are one more replay, and none is begun on a full socket', () => {
+  const setting = groupWorld()
+  const from = setting.peer(source('10.0.0.1'))
+  const to = new FakeMember(setting.peer(source('10.0.0.2')), '10.0.0.2')
+  for (let index = 0; index < 5000; index++) from.announce(`10.${index >> 8}.${index & 255}.0/24`, attributes())
+  const group = setting.newGroup()
+  group.join(to)
+  setting.settle()
+  const table = to.octets
+  to.marks.length = 0
+  to.isCongested = true
+  for (let request = 0; request < 1000; request++) group.replay(to)
+  setting.settle()
+  expect([to.marks, to.octets, group.pending(to)]).toEqual([[], table, 1])
+  to.isCongested = false
+  // The walk over 5,000 prefixes takes three slices.
+  for (let slice = 0; slice < 2; slice++) {
+    group.run()
+    for (let request = 0; request < 1000; request++) group.replay(to)
+  }
+  setting.settle()
+  expect(to.marks).toEqual(['beginningOfRefresh', 'endOfRefresh', 'beginningOfRefresh', 'endOfRefresh'])
+  // The table, and two replays of three whole slices (6,144 prefixes) each; 2,000 of them would be 2,457 times that.
+  expect(to.octets / table).toBeLessThan(3.5)
+  to.table.clear()
+  group.replay(to)
+  setting.settle()
+  expect(to.table).toEqual(expected(setting, to))
+})
+
+test('members that all stop reading at once are parked, and go on when they read again', () => {
+  const setting = groupWorld()
+  const from = setting.peer(source('10.0.0.1'))
+  const members = ['10.0.0.2', '10.0.0.3'].map((address) => new FakeMember(setting.peer(source(address)), address))
+  const group = setting.newGroup()
+  for (const member of members) group.join(member)
+  setting.settle()
+  for (const member of members) member.isCongested = true
+  from.announce('10.1.0.0/16', attributes())
+  setting.settle()
+  setting.advance(150)
+  setting.settle()
+  for (const member of members) member.isCongested = false
+  setting.settle()
+  for (const member of members) expect(member.table).toEqual(expected(setting, member))
+  expect(members[0]?.table.size).toBe(1)
 })
 
 test('a member that reads nothing is parked, holds nobody up, and catches up', () => {
@@ -301,7 +350,7 @@ test('whatever happens, every member holds what a naive table says, and nothing 
     fc.record({ do: fc.constant('announce' as const), who, prefix, nextHop, localPref: fc.constantFrom(50, 100) }),
     fc.record({ do: fc.constant('withdraw' as const), who, prefix }),
     fc.record({ do: fc.constantFrom('join', 'leave', 'refresh', 'clog', 'clear') as fc.Arbitrary<'join'>, who }),
-    fc.record({ do: fc.constantFrom('run' as const, 'wait' as const) }),
+    fc.record({ do: fc.constantFrom('run' as const, 'wait' as const, 'clogAll' as const) }),
   )
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -320,6 +369,7 @@ test('whatever happens, every member holds what a naive table says, and nothing 
         } else if (event.do === 'withdraw') peer.withdraw(event.prefix)
         else if (event.do === 'run') group.run()
         else if (event.do === 'wait') setting.advance(150)
+        else if (event.do === 'clogAll') for (const each of [anchor, ...members.values()]) each.isCongested = true
         else if (event.do === 'join' && member === undefined) {
           const joined = new FakeMember(peer, `10.0.0.${index + 1}`)
           members.set(index, joined)
@@ -334,13 +384,13 @@ test('whatever happens, every member holds what a naive table says, and nothing 
         else if (what === 'clog') member.isCongested = true
         else if (what === 'clear') member.isCongested = false
       }
-      for (const member of members.values()) member.isCongested = false
+      for (const member of [anchor, ...members.values()]) member.isCongested = false
       setting.settle()
       for (const member of [anchor, ...members.values()]) {
         expect(member.table).toEqual(expected(setting, member))
         expect(group.advertised(member)).toBe(member.table.size)
         expect(group.pending(member)).toBe(0)
-        expect(member.ends[0]).toBe('endOfRib')
+        expect(member.marks[0]).toBe('endOfRib')
       }
       for (const member of [anchor, ...members.values()]) group.leave(member)
       setting.groups.clear()

@@ -4,11 +4,14 @@ import { canonicalAddress, parseZoned } from '../../src/peer-address.ts'
 import { AcceptGuard } from '../../src/speaker/accept-guard.ts'
 import type { PrefixLimit } from '../../src/speaker/config.ts'
 import { DynamicNeighbors } from '../../src/speaker/dynamic-neighbors.ts'
+import { MalformedLog } from '../../src/speaker/malformed-log.ts'
 import { PeerHistory } from '../../src/speaker/peer-history.ts'
 import { PeerHolds } from '../../src/speaker/peer-holds.ts'
+import { silentLog } from '../../src/speaker/ports.ts'
 import { limitNotification, PrefixLimits } from '../../src/speaker/prefix-limits.ts'
 import { localError, receivedError, sentError } from '../../src/speaker/session-error.ts'
 import { parseSpeakerConfig } from '../../src/speaker/validate-config.ts'
+import type { AttributeProblem } from '../../src/wire/attribute-list.ts'
 import { ManualClock } from './manual-clock.ts'
 
 test('of 10,000 connections at once a handful is let in, then four a second', () => {
@@ -31,9 +34,14 @@ const limit = (more: Partial<PrefixLimit> = {}): PrefixLimit => ({
 
 test('a limit is told at its warning and beyond it, once per crossing', () => {
   const limits = new PrefixLimits()
+  let now = 0
   const at = (ipv4: number, ipv6 = 0): string[] =>
     limits
-      .check({ ipv4: limit(), ipv6: limit({ limit: 100 }) }, (family: Family) => (family === 4 ? ipv4 : ipv6))
+      .check(
+        { ipv4: limit(), ipv6: limit({ limit: 100 }) },
+        (family: Family) => (family === 4 ? ipv4 : ipv6),
+        (now += 10_000),
+      )
       .map((crossing) => `${crossing.family} ${crossing.level} ${crossing.received}`)
   expect(at(7)).toEqual([])
   expect(at(8)).toEqual(['4 warning 8'])
@@ -45,6 +53,38 @@ test('a limit is told at its warning and beyond it, once per crossing', () => {
   expect(at(11, 80)).toEqual(['4 exceeded 11'])
   expect(at(3, 0)).toEqual([])
   expect(at(8, 101)).toEqual(['4 warning 8', '6 exceeded 101'])
+})
+
+test('a peer that hovers about its warning is told of once in ten seconds, a limit that ends the session at once', () => {
+  const limits = new PrefixLimits()
+  const told: string[] = []
+  const check = (count: number, nowMs: number): void => {
+    for (const { level, received } of limits.check({ ipv4: limit() }, () => count, nowMs))
+      told.push(`${nowMs} ${level} ${received}`)
+  }
+  for (let now = 0; now < 20_001; now += 100) check(now % 200 === 0 ? 8 : 7, now)
+  check(11, 20_100)
+  expect(told).toEqual(['0 warning 8', '10000 warning 8', '20000 warning 8', '20100 exceeded 11'])
+})
+
+test('malformed attributes: the first is told at once, then one line in ten seconds says how many', () => {
+  const clock = new ManualClock()
+  const lines: object[] = []
+  const malformed = new MalformedLog(clock, { ...silentLog, warn: (fields) => lines.push(fields) })
+  const problem: AttributeProblem = {
+    code: 8,
+    message: 'bad',
+    severity: 'treat-as-withdraw',
+    notification: { code: 3, subcode: 5 },
+  }
+  for (let count = 0; count < 1001; count++) {
+    malformed.note('10.0.0.1', problem)
+    clock.advance(10)
+  }
+  expect(lines).toMatchObject([
+    { peer: '10.0.0.1', attribute: 8, malformedSoFar: 1 },
+    { peer: '10.0.0.1', attribute: 8, malformedSoFar: 1001 },
+  ])
 })
 
 test('Cease/1 says family and limit (RFC 4486 §4)', () => {

@@ -8,8 +8,9 @@ import { type Clock, type MrtRecord, readMrt } from '../../src/index.ts'
 import { systemClock } from '../../src/speaker/ports.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { eventually } from '../interop/eventually.ts'
+import { NO_CACHE } from '../wire/no-cache.ts'
 import { established, freshAddress, peer, Speakers } from './loopback.ts'
 
 const WIRE = { fourOctetAs: true, internal: true }

@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import { BgpMessageError } from '../../src/errors.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { AS_PATH_65001, MANDATORY, NEXT_HOP, NLRI_10, ORIGIN_IGP, update } from './hex.ts'
+import { NO_CACHE } from './no-cache.ts'
 
 type Outcome = 'accepted' | 'attribute-discard' | 'treat-as-withdraw' | `reset ${number}/${number}`
 
@@ -100,4 +101,25 @@ test('lengths that contradict the message reset the session (RFC 7606 4)', () =>
 test('NLRI that cannot be read resets the session (RFC 7606 5.3)', () => {
   expect(outcome(MANDATORY, { nlri: '21 0a00000000' })).toBe('reset 3/10')
   expect(outcome(MANDATORY, { nlri: '18 0a00' })).toBe('reset 3/10')
+})
+
+test.for([
+  ['::', '00'.repeat(16)],
+  ['ff02::1', `ff02${'00'.repeat(13)}01`],
+  ['0.0.0.0', '00000000'],
+  ['224.0.0.5', 'e0000005'],
+  [':: beside ff02::1', `${'00'.repeat(16)}ff02${'00'.repeat(13)}01`],
+])('MP_REACH_NLRI with the next hop %s: no host, so its prefixes are withdrawn (7.3)', ([, hop = '']) => {
+  const family = hop.length === 8 ? { afi: '0001', nlri: '18 0a0100' } : { afi: '0002', nlri: '20 20010db8' }
+  const value = `${family.afi} 01 ${(hop.length / 2).toString(16).padStart(2, '0')} ${hop} 00 ${family.nlri}`
+  const length = (value.replaceAll(' ', '').length / 2).toString(16).padStart(2, '0')
+  const session = { fourOctetAs: true, internal: false }
+  const decoded = decodeMessage(
+    update({ attributes: `80 0e ${length} ${value} ${ORIGIN_IGP} ${AS_PATH_65001}` }),
+    session,
+  )
+  if (decoded.type !== 'update') throw new Error('no UPDATE')
+  const { announced, withdrawn } = resolveUpdate(decoded, session, [4, 6], NO_CACHE)
+  expect(announced).toEqual([])
+  expect(withdrawn).toHaveLength(1)
 })

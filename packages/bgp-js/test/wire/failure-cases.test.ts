@@ -3,8 +3,9 @@ import { BgpMessageError } from '../../src/errors.ts'
 import { decodeMessage } from '../../src/wire/message.ts'
 import { shutdownText } from '../../src/wire/messages/notification.ts'
 import { prefixText } from '../../src/wire/prefix-key.ts'
-import { NO_CACHE, type RouteUpdate, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { type RouteUpdate, resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { AS_PATH_65001, MANDATORY, message, NEXT_HOP, NLRI_10, ORIGIN_IGP, update } from './hex.ts'
+import { NO_CACHE } from './no-cache.ts'
 
 // Flaws that bit other speakers, each by the name it is known under.
 

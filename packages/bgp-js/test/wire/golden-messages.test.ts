@@ -7,8 +7,9 @@ import { encodeOpen } from '../../src/wire/messages/open.ts'
 import { encodeRouteRefresh } from '../../src/wire/messages/route-refresh.ts'
 import { encodeAnnouncements, encodeEndOfRib, encodeWithdrawals } from '../../src/wire/messages/update.ts'
 import { keyOfPrefix, prefixText } from '../../src/wire/prefix-key.ts'
-import { NO_CACHE, resolveUpdate } from '../../src/wire/resolve-update.ts'
+import { resolveUpdate } from '../../src/wire/resolve-update.ts'
 import { hex, message, NLRI_10, toHex, update } from './hex.ts'
+import { NO_CACHE } from './no-cache.ts'
 
 const session = { fourOctetAs: true, internal: true }
 const key = (text: string) => keyOfPrefix(Prefix.parse(text))

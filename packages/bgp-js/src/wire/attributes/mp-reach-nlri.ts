@@ -23,7 +23,11 @@ export const mpReachNlri = defineAttribute({
       return 'unsupported'
     }
     const nextHop = decodeNextHop(hop, family, session.extendedNextHop === true)
-    return { family, nextHop, nlri: decodeNlri(reader, family, receivesPathIds(session, family)) }
+    return {
+      family,
+      nextHop,
+      nlri: decodeNlri(reader.range(reader.remaining), family, receivesPathIds(session, family)),
+    }
   },
   encode: (writer, value) => {
     if (value === 'unsupported') return
@@ -34,7 +38,7 @@ export const mpReachNlri = defineAttribute({
       if (value.nextHop.linkLocal !== undefined) writer.bytes(addressOctets(value.nextHop.linkLocal))
     })
     writer.u8(0)
-    writer.bytes(value.nlri.octets)
+    writer.bytes(value.nlri.octets.subarray(value.nlri.start, value.nlri.end))
   },
 })
 
@@ -51,13 +55,13 @@ export const mpUnreachNlri = defineAttribute({
       reader.view(reader.remaining)
       return 'unsupported'
     }
-    return { family, nlri: decodeNlri(reader, family, receivesPathIds(session, family)) }
+    return { family, nlri: decodeNlri(reader.range(reader.remaining), family, receivesPathIds(session, family)) }
   },
   encode: (writer, value) => {
     if (value === 'unsupported') return
     writer.u16(afiOf(value.family))
     writer.u8(SAFI_UNICAST)
-    writer.bytes(value.nlri.octets)
+    writer.bytes(value.nlri.octets.subarray(value.nlri.start, value.nlri.end))
   },
 })
 

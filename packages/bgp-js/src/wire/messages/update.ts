@@ -4,7 +4,8 @@ import type { WireSession } from '../attribute-codec.ts'
 import { encodeRouteAttributes } from '../attribute-encoder.ts'
 import { receivesPathIds } from '../attributes/mp-reach-nlri.ts'
 import { ByteReader } from '../byte-reader.ts'
-import { decodeNlri, type NlriBlock, nlriLength, writeNlri } from '../nlri.ts'
+import { HEADER_OCTETS } from '../header.ts'
+import { decodeNlri, type NlriBlock, nlriLength, type OctetRange, writeNlri } from '../nlri.ts'
 import type { PathAttributes } from '../path-attributes.ts'
 import type { PrefixKey } from '../prefix-key.ts'
 import { UpdatePacker } from '../update-packer.ts'
@@ -13,20 +14,23 @@ import { UpdatePacker } from '../update-packer.ts'
 export interface UpdateMessage {
   readonly type: 'update'
   readonly withdrawn: NlriBlock
-  /** The path attributes, unread; a view. */
-  readonly attributes: Uint8Array
+  /** The path attributes, unread. */
+  readonly attributes: OctetRange
   readonly nlri: NlriBlock
 }
 
 const MALFORMED_LIST: NotificationFields = { code: 3, subcode: 1 }
 
-/** @throws {BgpMessageError} when the lengths contradict each other or NLRI can't be read (RFC 7606 §4, §5.3) */
-export function decodeUpdate(body: Uint8Array, session: WireSession): UpdateMessage {
-  const reader = new ByteReader(body, MALFORMED_LIST)
+/**
+ * @param message whole, with its header
+ * @throws {BgpMessageError} when the lengths contradict each other or NLRI can't be read (RFC 7606 §4, §5.3)
+ */
+export function decodeUpdate(message: Uint8Array, session: WireSession): UpdateMessage {
+  const reader = new ByteReader(message, MALFORMED_LIST, HEADER_OCTETS)
   const addPath = receivesPathIds(session, 4)
-  const withdrawn = decodeNlri(reader.sub(reader.u16()), 4, addPath)
-  const attributes = reader.view(reader.u16())
-  return { type: 'update', withdrawn, attributes, nlri: decodeNlri(reader, 4, addPath) }
+  const withdrawn = decodeNlri(reader.range(reader.u16()), 4, addPath)
+  const attributes = reader.range(reader.u16())
+  return { type: 'update', withdrawn, attributes, nlri: decodeNlri(reader.range(reader.remaining), 4, addPath) }
 }
 
 /**
