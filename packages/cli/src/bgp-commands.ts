@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
+import { addAskCommands } from './bgp/ask-commands.ts'
 
-/** `margay bgp …`: the speaker alone. */
+/** `margay bgp …`: the speaker alone, and questions to one that runs. */
 export function addBgpCommands(program: Command): void {
   const bgp = program.command('bgp').description('the BGP speaker alone')
   bgp
@@ -32,6 +33,7 @@ export function addBgpCommands(program: Command): void {
       process.once('SIGTERM', stop)
       process.once('SIGINT', stop)
     })
+  addAskCommands(bgp)
 }
 
 function parseJson(text: string, file: string): unknown {

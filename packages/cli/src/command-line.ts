@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { addBgpCommands } from './bgp-commands.ts'
 import { addLabCommands } from './lab-commands.ts'
+import { UsageError } from './usage-error.ts'
 
 /** 0: done, 1: failed, 2: called with wrong words. */
 const USAGE = 2
@@ -36,6 +37,6 @@ export async function runCommandLine(argv: readonly string[]): Promise<void> {
       return
     }
     process.stderr.write(`margay: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exitCode = 1
+    process.exitCode = error instanceof UsageError ? USAGE : 1
   }
 }

@@ -23,9 +23,9 @@ export async function runSpeaker(
   configJson: unknown,
   ports: SpeakerPorts & { readonly log: Log },
 ): Promise<RunningSpeaker> {
-  const { speakerConfig, http } = splitConfig(configJson)
+  const { speakerConfig, httpSetting } = splitConfig(configJson)
   const problems: ConfigProblem[] = []
-  const endpointAddress = http === undefined ? undefined : parseHttp(http, problems)
+  const endpointAddress = httpSetting === undefined ? undefined : parseHttp(httpSetting, problems)
   const speaker = createOrCollect(speakerConfig, ports, problems)
   if (speaker === undefined || problems.length > 0) throw new BgpConfigError(problems)
   const listening = await speaker.start()
@@ -36,11 +36,12 @@ export async function runSpeaker(
     await speaker.stop()
     throw error
   }
-  ports.log.info({ listening, asn: speaker.asn, routerId: speaker.routerId }, 'BGP speaker runs')
+  const http = endpoint === undefined ? undefined : { address: endpoint.address, port: endpoint.port }
+  ports.log.info({ listening, http, asn: speaker.asn, routerId: speaker.routerId }, 'BGP speaker runs')
   return {
     speaker,
     listening,
-    http: endpoint === undefined ? undefined : { address: endpoint.address, port: endpoint.port },
+    http,
     stop: async (options) => {
       await endpoint?.close()
       await speaker.stop(options)
@@ -48,12 +49,12 @@ export async function runSpeaker(
   }
 }
 
-function splitConfig(configJson: unknown): { speakerConfig: unknown; http: unknown } {
+function splitConfig(configJson: unknown): { speakerConfig: unknown; httpSetting: unknown } {
   if (typeof configJson !== 'object' || configJson === null || Array.isArray(configJson)) {
-    return { speakerConfig: configJson, http: undefined }
+    return { speakerConfig: configJson, httpSetting: undefined }
   }
-  const { http, ...speakerConfig } = configJson as Record<string, unknown>
-  return { speakerConfig, http }
+  const { http: httpSetting, ...speakerConfig } = configJson as Record<string, unknown>
+  return { speakerConfig, httpSetting }
 }
 
 /** A bad `http` and a bad rest come in one error. */
