@@ -237,8 +237,12 @@ function pathAttributes(list: AttributeList, nextHop: NextHop, session: WireSess
   if (origin === undefined || asPath === undefined) {
     throw new BgpMessageError('mandatory attribute missing', { code: 3, subcode: 3 })
   }
-  const result: Mutable<PathAttributes> = { origin, asPath, nextHop: hopAddress(nextHop) }
-  for (const field of OPTIONAL_FIELDS) copyField(field, attributes, result)
+  const result: Mutable<PathAttributes> & Record<string, unknown> = { origin, asPath, nextHop: hopAddress(nextHop) }
+  for (const field of OPTIONAL_FIELDS) {
+    const value = attributes[field]
+    // Both sides have it under one name and of one type.
+    if (value !== undefined) result[field] = value as never
+  }
   if (!session.fourOctetAs) {
     const { as4Path, as4Aggregator } = attributes
     Object.assign(result, mergeFourOctet(asPath, attributes.aggregator, as4Path, as4Aggregator))
@@ -264,10 +268,5 @@ const OPTIONAL_FIELDS: readonly OptionalField[] = [
   'largeCommunities',
   'onlyToCustomer',
 ]
-
-function copyField<K extends OptionalField>(field: K, from: DecodedAttributes, to: Mutable<PathAttributes>): void {
-  const value = from[field]
-  if (value !== undefined) to[field] = value as Mutable<PathAttributes>[K]
-}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
