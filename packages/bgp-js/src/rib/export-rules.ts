@@ -13,7 +13,7 @@ import type { AttributeSet } from './attribute-store.ts'
 import type { FamilyRib } from './loc-rib.ts'
 import type { OutBlock, OutBlockStore } from './out-block.ts'
 import type { PathSource, PeerKind } from './path.ts'
-import { RouteView, type Validate } from './route-view.ts'
+import { type RouteFacts, RouteView } from './route-view.ts'
 
 /** What the routes for a peer depend on. Peers for which all of it is equal share an update group. */
 export interface ExportTarget {
@@ -78,7 +78,7 @@ export class RouteExporter {
   readonly target: ExportTarget
   readonly #policy: CompiledPolicy | undefined
   readonly #policyPeer: PolicyPeer
-  readonly #validate: Validate | undefined
+  readonly #facts: RouteFacts
   readonly #rib: FamilyRib
   readonly #blocks: OutBlockStore
   /** By id of the attribute set: the latest source of each. */
@@ -90,7 +90,7 @@ export class RouteExporter {
     policy: {
       readonly compiled: CompiledPolicy | undefined
       readonly peer: PolicyPeer
-      readonly validate?: Validate | undefined
+      readonly facts?: RouteFacts
     },
     rib: FamilyRib,
     blocks: OutBlockStore,
@@ -98,7 +98,7 @@ export class RouteExporter {
     this.target = target
     this.#policy = policy.compiled
     this.#policyPeer = policy.peer
-    this.#validate = policy.validate
+    this.#facts = policy.facts ?? {}
     this.#rib = rib
     this.#blocks = blocks
   }
@@ -113,7 +113,7 @@ export class RouteExporter {
     if (policy === undefined) return this.#remembered(memo, base)
     const { prefixes, paths } = this.#rib
     const route = { prefixes, prefix: paths.prefix[path] as number, source: this.#rib.sourceOf(path) }
-    const view = new RouteView(route, base, this.#validate)
+    const view = new RouteView(route, base, this.#facts)
     const allowed = policy.evaluate(view, this.#policyPeer)
     if (allowed === undefined) {
       if (!policy.dependsOnPrefix) memo.result = 'policy'
