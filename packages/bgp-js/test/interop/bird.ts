@@ -7,10 +7,14 @@ import { eventually } from './eventually.ts'
 export class Bird extends DaemonProcess {
   readonly name = 'BIRD'
   readonly #withdrawn = new Set<string>()
+  #isStarted = false
 
   async start(): Promise<void> {
     this.#write()
-    this.spawn('bird', ['-f', '-c', this.#config, '-s', this.#socket, '-P', join(this.directory, 'pid')])
+    // The second one comes back (-R): without, BIRD disowns what its peers keep.
+    const recovery = this.#isStarted ? ['-R'] : []
+    this.#isStarted = true
+    this.spawn('bird', [...recovery, '-f', '-c', this.#config, '-s', this.#socket, '-P', join(this.directory, 'pid')])
     await eventually('BIRD answers', async () => this.birdc('show status').catch(() => undefined), {
       describe: async () => this.log,
     })
@@ -72,6 +76,7 @@ router id ${setup.routerId};
 protocol device {}
 protocol static s4 { ipv4; ${of(false)} }
 protocol static s6 { ipv6; ${of(true)} }
+${setup.kernel === true ? 'protocol kernel { ipv4 { export where source = RTS_BGP; }; persist; graceful restart; }' : ''}
 filter mark {
   if source != RTS_STATIC then accept;
   bgp_community.add((65001, 77));

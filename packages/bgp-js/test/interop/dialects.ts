@@ -83,10 +83,7 @@ const gobgp: Make = (link, setup) => {
     heard: () => daemon.log,
     refresh: async () => daemon.gobgp('neighbor', us, 'softresetin'),
     shutdown: async (text) => daemon.gobgp('neighbor', us, 'shutdown', '--reason', text),
-    up: async () => {
-      // After too many prefixes; what `shutdown` ends comes back sooner without.
-      if (/pfx/i.test(await daemon.gobgp('neighbor', us))) await daemon.gobgp('neighbor', us, 'enable')
-    },
+    up: async () => daemon.gobgp('neighbor', us, 'enable'),
   }
 }
 

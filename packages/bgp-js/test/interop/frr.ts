@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DaemonProcess } from './daemon.ts'
 import { eventually } from './eventually.ts'
@@ -12,11 +12,25 @@ export class Frr extends DaemonProcess {
     writeFileSync(config, this.#text())
     const pid = join(this.directory, 'pid')
     // No zebra (-Z), no telnet (-P 0), no change of user (-S).
-    const args = ['-f', config, '-i', pid, '--vty_socket', this.directory, '-Z', '-P', '0', '-S']
+    const kernel = this.setup.kernel === true ? ['-z', await this.#zebra()] : ['-Z']
+    const args = ['-f', config, '-i', pid, '--vty_socket', this.directory, ...kernel, '-P', '0', '-S']
     this.spawn('/usr/lib/frr/bgpd', [...args, '--log', 'stdout'])
     await eventually('FRR answers', async () => this.vtysh('show bgp summary').catch(() => undefined), {
       describe: async () => this.log,
     })
+  }
+
+  /** Starts what gives routes to the kernel, once. @returns its socket */
+  async #zebra(): Promise<string> {
+    const socket = join(this.directory, 'zserv')
+    if (existsSync(socket)) return socket
+    chmodSync(this.directory, 0o777)
+    const config = join(this.directory, 'zebra.conf')
+    writeFileSync(config, '')
+    const own = ['-f', config, '-i', join(this.directory, 'zebra.pid'), '-z', socket]
+    this.spawnBeside('/usr/lib/frr/zebra', [...own, '--vty_socket', this.directory, '-P', '0', '--log', 'stdout'])
+    await eventually('zebra listens', async () => existsSync(socket), { describe: async () => this.log })
+    return socket
   }
 
   async route(prefix: string): Promise<string> {
@@ -84,6 +98,7 @@ router bgp ${setup.asn}
  no bgp network import-check
  bgp graceful-restart
  coalesce-time 10
+${setup.kernel === true ? ' bgp graceful-restart preserve-fw-state' : ''}
  neighbor ${us} remote-as ${setup.ourAsn}
  neighbor ${us} timers connect 2${this.#protection()}
 ${this.#words(setup.extra)}

@@ -43,6 +43,16 @@ export class GoBgp extends DaemonProcess {
     return this.ask('gobgp', words)
   }
 
+  #distance(): string {
+    const { ttlSecurityHops, ourAddress } = this.setup
+    if (ttlSecurityHops !== undefined) {
+      return `\n  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = ${256 - ttlSecurityHops}`
+    }
+    return ourAddress === undefined
+      ? ''
+      : `\n  [neighbors.ebgp-multihop.config]\n    enabled = true\n    multihop-ttl = 10`
+  }
+
   #text(): string {
     const { setup } = this
     const families = ['ipv4-unicast', 'ipv6-unicast'].map(
@@ -74,7 +84,7 @@ ${setup.familyExtra ?? ''}`,
   [neighbors.config]
     neighbor-address = "${this.ourAddress}"
     peer-as = ${setup.ourAsn}${setup.password === undefined ? '' : `\n    auth-password = "${setup.password}"`}
-${setup.extra ?? ''}
+${this.#distance()}${setup.extra ?? ''}
   [neighbors.timers.config]
     connect-retry = 5
     idle-hold-time-after-reset = 1

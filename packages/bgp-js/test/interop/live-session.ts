@@ -104,6 +104,7 @@ export class LiveSession implements AsyncDisposable {
   async recover(): Promise<void> {
     await this.until('down', async () => (await this.status()).state !== 'Established')
     await this.dialect.up()
+    await this.speaker.clear(this.link.theirs.ipv4)
     await this.untilUp()
     await this.until('their route is back', async () => (await this.speaker.learned()).includes(THEIR_PREFIX))
   }

@@ -72,6 +72,11 @@ export class SpeakerChild implements AsyncDisposable {
     await this.#ask({ do: 'updatePeer', config })
   }
 
+  /** Lets a peer up at once that is down for its failures or its prefixes. */
+  async clear(peer: string): Promise<void> {
+    await this.#ask({ do: 'clear', peer })
+  }
+
   /** RFC 8326. */
   async drain(on: boolean): Promise<void> {
     await this.#ask({ do: 'drain', on })

@@ -11,6 +11,7 @@ export type SpeakerRequest =
   | { readonly id: number; readonly do: 'refresh'; readonly peer: string }
   | { readonly id: number; readonly do: 'updatePeer'; readonly config: PeerConfig }
   | { readonly id: number; readonly do: 'stop'; readonly graceful: boolean; readonly text?: string }
+  | { readonly id: number; readonly do: 'clear'; readonly peer: string }
   | { readonly id: number; readonly do: 'drain'; readonly on: boolean }
   | { readonly id: number; readonly do: 'deletes' }
 
@@ -58,6 +59,8 @@ async function answer(request: SpeakerRequest): Promise<unknown> {
       return speaker.updatePeer(request.config)
     case 'stop':
       return running.stop({ graceful: request.graceful, ...(request.text === undefined ? {} : { text: request.text }) })
+    case 'clear':
+      return speaker.clearPeer(request.peer)
     case 'drain':
       return request.on ? speaker.drain() : speaker.undrain()
     case 'deletes':
