@@ -11,6 +11,11 @@ const FRIEND_ASN = 65_201
 const FRIEND_PREFIX = '192.0.2.0/24'
 const OWN_IPV6 = '2001:db8:1::1'
 const MAX_PEERS = 60_000
+/** Prefixes of our own that say how far the receiver is, and the twin's keys of them. */
+const MARKS = [
+  ['198.51.#.0/24', '1 c6330#00/24 00000000'],
+  ['2001:db8:ffff:#::/64', `2 20010db8ffff000#${'0'.repeat(16)}/64 00000000`],
+] as const
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -100,15 +105,17 @@ export class Arena implements AsyncDisposable {
     return `127.${128 + KINDS.indexOf(kind)}.${1 + (Math.floor(number / 250) % 250)}.${1 + (number % 250)}`
   }
 
-  /** Has the receiver told of everything that was true before. */
+  /** Has the receiver told of everything that was true before: two marks in turn, for each family. */
   async settle(): Promise<void> {
-    for (const prefix of ['198.51.100.0/24', '198.51.100.128/25']) {
-      const key = `1 ${addressHex(prefix.split('/')[0] as string)}/${prefix.split('/')[1]} 00000000`
-      this.target.originate(prefix)
-      await this.receiver.until(() => this.receiver.twin.table.has(key))
+    const { table } = this.receiver.twin
+    for (const mark of [0, 1]) {
+      for (const [prefix] of MARKS) this.target.originate(prefix.replace('#', String(mark)))
+      await this.receiver.until(() => MARKS.every(([, key]) => table.has(key.replace('#', String(mark)))))
     }
-    for (const prefix of ['198.51.100.0/24', '198.51.100.128/25']) this.target.withdraw(prefix)
-    await this.receiver.until(() => ![...this.receiver.twin.table.keys()].some((key) => key.startsWith('1 c6336')))
+    for (const [prefix] of MARKS) for (const mark of [0, 1]) this.target.withdraw(prefix.replace('#', String(mark)))
+    await this.receiver.until(() =>
+      MARKS.every(([, key]) => ![0, 1].some((mark) => table.has(key.replace('#', String(mark))))),
+    )
   }
 
   counts(): Omit<MemoryCounts, 'peers'> {

@@ -10,8 +10,8 @@ const WELL_KNOWN: Readonly<Record<string, string>> = {
   'no-advertise': 'ffffff02',
   'no-export-subconfed': 'ffffff03',
 }
-/** Communities that keep a route from an external peer. */
-const KEPT = /^(?:.{8})*?ffffff0[123]/
+/** Communities that keep a route from an external peer; LLGR_STALE does where it did not offer RFC 9494. */
+const KEPT = /^(?:.{8})*?(?:ffffff0[123]|ffff0006)/
 
 const communityHex = (text: string): string => {
   const parts = text.split(':').map(Number)

@@ -131,8 +131,9 @@ export class FuzzRun {
       const attacker = await this.#connect()
       left -= 2 + (await attacker.stream(left, this.#source(attacker)))
       this.#messages += attacker.sent.length
+      // A message that claims more octets than it has takes them from this one, and may end the session with it.
+      attacker.finish(this.#sessions)
       if (attacker.twin.ended === undefined) {
-        attacker.finish(this.#sessions)
         await this.#awaitSentinel(attacker)
         alive.push(attacker)
         return
@@ -170,7 +171,7 @@ export class FuzzRun {
     if (this.#mode === 'structure') return () => attacker.builder.next()
     if (this.#corpus.length === 0 || this.#random.once(20)) this.#corpus = this.#newCorpus()
     const random = this.#random
-    return () => (random.once(4) ? attacker.builder.update() : mutate(random, this.#corpus))
+    return () => (random.once(3) ? mutate(random, this.#corpus) : attacker.builder.update())
   }
 
   #newCorpus(): Uint8Array[] {
@@ -220,8 +221,10 @@ export class FuzzRun {
     }
     const friend = { table: new Map([['1 c0000200/24 00000000', FRIEND_ROUTE]]) } as unknown as Twin
     const own = { asn: Arena.ownAsn, hops: this.#arena.ownHops }
-    for (const difference of compareReceived(this.#arena.receiver.twin, [...twins, friend], own))
-      this.#found(difference)
+    for (const difference of compareReceived(this.#arena.receiver.twin, [...twins, friend], own)) {
+      const seen = this.#arena.target.routes({ prefix: sentinelText(difference.split(':')[0] as string) })
+      this.#found(`${difference}; the speaker holds ${JSON.stringify(seen)}`)
+    }
   }
 
   async #within(what: string, attacker: Attacker | undefined, isSo: () => Promise<boolean>): Promise<void> {

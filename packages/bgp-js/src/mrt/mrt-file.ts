@@ -1,6 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BgpError } from '../errors.ts'
 import { type Clock, type Log, silentLog, systemClock } from '../speaker/ports.ts'
 import { encodeMrtRecord, type WritableMrtRecord } from './mrt-writer.ts'
 
@@ -93,8 +94,14 @@ export class MrtUpdateLog {
   }
 }
 
-/** Writes records into a new file at `path`; whoever looks sees all of it or nothing. @throws what the file system throws */
+/**
+ * Writes records into a new file at `path`; whoever looks sees all of it or nothing.
+ * @throws {BgpError} BGP_BAD_CONFIG for a path at which something else than a file is: a device would be replaced
+ * @throws what the file system throws
+ */
 export async function writeMrtFile(path: string, records: Iterable<WritableMrtRecord>): Promise<void> {
+  const there = await stat(path).catch(() => undefined)
+  if (there !== undefined && !there.isFile()) throw new BgpError('BGP_BAD_CONFIG', `${path} is no regular file`)
   const unfinished = `${path}.unfinished`
   try {
     await using file = await open(unfinished, 'w')

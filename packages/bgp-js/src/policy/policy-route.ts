@@ -21,7 +21,7 @@ export interface PolicyRoute {
   /** What RPKI says of its prefix and origin AS; absent counts as `notFound`. */
   readonly validation?: ValidationState
   /** The interface that the route leaves by, where that is known. */
-  readonly interfaceName?: string
+  readonly interfaceName?: string | undefined
 }
 
 /** The peer that a policy works for. */

@@ -3,7 +3,7 @@ import { NextHopTag } from '../policy/compile-actions.ts'
 import type { CompiledPolicy } from '../policy/compile-policy.ts'
 import type { PolicyPeer } from '../policy/policy-route.ts'
 import type { WireSession } from '../wire/attribute-codec.ts'
-import { encodeRouteAttributes } from '../wire/attribute-encoder.ts'
+import { encodeRouteAttributes, type OutgoingAttributes } from '../wire/attribute-encoder.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
 import { HEADER_OCTETS } from '../wire/header.ts'
 import { ipv4Text } from '../wire/ip-text.ts'
@@ -13,7 +13,7 @@ import type { AttributeSet } from './attribute-store.ts'
 import type { FamilyRib } from './loc-rib.ts'
 import type { OutBlock, OutBlockStore } from './out-block.ts'
 import type { PathSource, PeerKind } from './path.ts'
-import { RouteView, type Validate } from './route-view.ts'
+import { type RouteFacts, RouteView } from './route-view.ts'
 
 /** What the routes for a peer depend on. Peers for which all of it is equal share an update group. */
 export interface ExportTarget {
@@ -78,7 +78,7 @@ export class RouteExporter {
   readonly target: ExportTarget
   readonly #policy: CompiledPolicy | undefined
   readonly #policyPeer: PolicyPeer
-  readonly #validate: Validate | undefined
+  readonly #facts: RouteFacts
   readonly #rib: FamilyRib
   readonly #blocks: OutBlockStore
   /** By id of the attribute set: the latest source of each. */
@@ -90,7 +90,7 @@ export class RouteExporter {
     policy: {
       readonly compiled: CompiledPolicy | undefined
       readonly peer: PolicyPeer
-      readonly validate?: Validate | undefined
+      readonly facts?: RouteFacts
     },
     rib: FamilyRib,
     blocks: OutBlockStore,
@@ -98,7 +98,7 @@ export class RouteExporter {
     this.target = target
     this.#policy = policy.compiled
     this.#policyPeer = policy.peer
-    this.#validate = policy.validate
+    this.#facts = policy.facts ?? {}
     this.#rib = rib
     this.#blocks = blocks
   }
@@ -113,7 +113,7 @@ export class RouteExporter {
     if (policy === undefined) return this.#remembered(memo, base)
     const { prefixes, paths } = this.#rib
     const route = { prefixes, prefix: paths.prefix[path] as number, source: this.#rib.sourceOf(path) }
-    const view = new RouteView(route, base, this.#validate)
+    const view = new RouteView(route, base, this.#facts)
     const allowed = policy.evaluate(view, this.#policyPeer)
     if (allowed === undefined) {
       if (!policy.dependsOnPrefix) memo.result = 'policy'
@@ -189,40 +189,39 @@ export class RouteExporter {
     return this.#blocks.intern(encoded, outgoing.nextHop)
   }
 
-  #transform(source: PathSource, attributes: PathAttributes): PathAttributes | ExportRefusal {
+  #transform(source: PathSource, attributes: PathAttributes): OutgoingAttributes | ExportRefusal {
     const { target } = this
     const nextHop = this.#nextHop(source, attributes)
     if (nextHop === undefined) return 'noOwnNextHop'
-    const { nextHopLinkLocal: _, localPref, originatorId, clusterList, tags: __, ...rest } = attributes
-    const linkLocal =
-      nextHop === target.ownNextHop[6] && nextHop !== target.ownLinkLocal ? target.ownLinkLocal : undefined
-    const hops = { nextHop, ...(linkLocal === undefined ? {} : { nextHopLinkLocal: linkLocal }) }
-    const marked = target.drain ? withCommunity(rest, WellKnownCommunity.GracefulShutdown) : rest
-    if (target.kind === 'external') {
-      return { ...marked, ...this.#marksForCustomers(rest), ...hops, asPath: this.#externalPath(attributes) }
-    }
-    const outgoing = { ...marked, ...hops, localPref: target.drain ? 0 : (localPref ?? target.defaultLocalPref) }
-    if (target.kind === 'confederation') {
-      return { ...outgoing, asPath: prependAs(attributes.asPath, target.localAsn, 'confedSequence') }
-    }
-    if (source.kind !== 'internal') return outgoing
+    const { asPath, localPref, originatorId, clusterList } = attributes
+    const isReflected = target.kind === 'internal' && source.kind === 'internal'
+    const isOutside = target.kind === 'external'
+    const isOwnIpv6 = nextHop === target.ownNextHop[6] && nextHop !== target.ownLinkLocal
     return {
-      ...outgoing,
-      originatorId: originatorId ?? ipv4Text(source.routerId),
-      clusterList: [target.clusterId, ...(clusterList ?? [])],
+      ...attributes,
+      nextHop,
+      nextHopLinkLocal: isOwnIpv6 ? target.ownLinkLocal : undefined,
+      asPath: this.#path(asPath),
+      communities: target.drain ? withGracefulShutdown(attributes.communities) : attributes.communities,
+      localPref: isOutside ? undefined : target.drain ? 0 : (localPref ?? target.defaultLocalPref),
+      originatorId: isReflected ? (originatorId ?? ipv4Text(source.routerId)) : undefined,
+      clusterList: isReflected ? [target.clusterId, ...(clusterList ?? [])] : undefined,
+      onlyToCustomer: isOutside ? this.#onlyToCustomer(attributes) : attributes.onlyToCustomer,
+      tags: undefined,
     }
   }
 
   /** RFC 9234 §5, egress 1. */
-  #marksForCustomers(attributes: { readonly onlyToCustomer?: number }): { onlyToCustomer?: number } {
-    const { role, localAs, localAsn } = this.target
-    const downwards = role === 'provider' || role === 'peer' || role === 'rs'
-    if (!downwards || attributes.onlyToCustomer !== undefined) return {}
-    return { onlyToCustomer: localAs?.asn ?? this.target.confederationId ?? localAsn }
+  #onlyToCustomer({ onlyToCustomer }: PathAttributes): number | undefined {
+    const { role, localAs, localAsn, confederationId } = this.target
+    const isDownwards = role === 'provider' || role === 'peer' || role === 'rs'
+    return onlyToCustomer ?? (isDownwards ? (localAs?.asn ?? confederationId ?? localAsn) : undefined)
   }
 
-  #externalPath({ asPath }: PathAttributes): PathAttributes['asPath'] {
-    const { localAsn, localAs, confederationId, removePrivateAs } = this.target
+  #path(asPath: PathAttributes['asPath']): PathAttributes['asPath'] {
+    const { kind, localAsn, localAs, confederationId, removePrivateAs } = this.target
+    if (kind === 'internal') return asPath
+    if (kind === 'confederation') return prependAs(asPath, localAsn, 'confedSequence')
     const own = confederationId ?? localAsn
     const path = removePrivate(withoutConfederation(asPath), removePrivateAs, own)
     if (localAs === undefined) return prependAs(path, own)
@@ -244,6 +243,11 @@ export class RouteExporter {
 
 const isUsable = (result: OutBlock | ExportRefusal | undefined): result is OutBlock | ExportRefusal =>
   result !== undefined && (typeof result === 'string' || result.isLive)
+
+const withGracefulShutdown = (communities: readonly number[] = []): readonly number[] =>
+  communities.includes(WellKnownCommunity.GracefulShutdown)
+    ? communities
+    : [...communities, WellKnownCommunity.GracefulShutdown]
 
 function withCommunity<A extends Partial<PathAttributes>>(attributes: A, community: number): A {
   const communities = attributes.communities ?? []

@@ -8,32 +8,45 @@ import type { PrefixTable } from './prefix-table.ts'
 /** Tells what RPKI says of a route. */
 export type Validate = (prefix: string, attributes: PathAttributes) => ValidationState
 
+/** What is found out about a route when a policy asks. */
+export interface RouteFacts {
+  readonly validate?: Validate | undefined
+  /** The interface by which a next hop is reached. */
+  readonly interfaceOf?: ((nextHop: string) => string | undefined) | undefined
+}
+
 /** A {@link PolicyRoute} over table entries; the text of the prefix is made when it is asked for. */
 export class RouteView implements PolicyRoute {
   readonly #prefixes: PrefixTable
   readonly #prefix: number
   readonly #source: PathSource
-  readonly #validate: Validate | undefined
+  readonly #facts: RouteFacts
   readonly attributes: PathAttributes
 
   constructor(
     route: { readonly prefixes: PrefixTable; readonly prefix: number; readonly source: PathSource },
     attributes: PathAttributes,
-    validate: Validate | undefined,
+    facts: RouteFacts,
   ) {
     this.#prefixes = route.prefixes
     this.#prefix = route.prefix
     this.#source = route.source
-    this.#validate = validate
+    this.#facts = facts
     this.attributes = attributes
   }
 
   get validation(): ValidationState {
-    return this.#validate?.(this.prefix, this.attributes) ?? 'notFound'
+    return this.#facts.validate?.(this.prefix, this.attributes) ?? 'notFound'
   }
 
   get key(): PrefixKey {
     return this.#prefixes.keyOf(this.#prefix)
+  }
+
+  /** Our own routes leave by none. */
+  get interfaceName(): string | undefined {
+    if (this.#source.kind === 'local') return undefined
+    return this.#source.zone ?? this.#facts.interfaceOf?.(this.attributes.nextHop)
   }
 
   get family(): Family {

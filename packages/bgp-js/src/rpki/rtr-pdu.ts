@@ -179,7 +179,7 @@ export function encodePdu(pdu: RtrPdu, version: RtrVersion): Uint8Array {
   writer.u8(type)
   writer.u16(field)
   writer.u32(HEADER_OCTETS + body.length)
-  writer.bytes(body.written)
+  writer.bytes(body.finish())
   return writer.finish()
 }
 

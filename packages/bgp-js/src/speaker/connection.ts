@@ -87,6 +87,11 @@ export class Connection implements SlicedTask {
     return fd === undefined || fd < 0 ? undefined : fd
   }
 
+  /** The kernel has not taken everything that was written. */
+  get hasUnsent(): boolean {
+    return this.#socket.writableLength > 0
+  }
+
   get isCongested(): boolean {
     return this.#socket.writableLength > HIGH_WATER_OCTETS
   }

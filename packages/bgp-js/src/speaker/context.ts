@@ -1,6 +1,6 @@
 import type { Family } from '@margay/net'
 import type { LocRib } from '../rib/loc-rib.ts'
-import type { Validate } from '../rib/route-view.ts'
+import type { RouteFacts } from '../rib/route-view.ts'
 import type { FamilyName } from '../wire/address-family.ts'
 import type { ResolvedSpeaker } from './config.ts'
 import type { Connection } from './connection.ts'
@@ -53,8 +53,8 @@ export interface SpeakerContext {
   readonly dialer: Dialer
   readonly restart: RestartDeferral
   readonly observers: readonly PeerObserver[]
-  /** What RPKI says of a route; undefined where no cache is configured. */
-  readonly validate: Validate | undefined
+  /** What policies may ask about a route; without `validate` where no RPKI cache is configured. */
+  readonly routeFacts: RouteFacts
   /** False while route selection of the family waits for a restart to be over. */
   isSettled(family: Family): boolean
   /** A text that was never answered before. */

@@ -161,13 +161,13 @@ export class PeerExport {
     const target = this.#target()
     const addPaths = wire.addPath?.send.includes(family) === true ? this.#config.addPath.send : undefined
     const { compiled, identity } = this.#policy
-    const { validate } = this.#context
+    const { routeFacts: facts } = this.#context
     const peer = policyPeer(this.#config, this.#negotiated.kind, this.#context.config)
     return {
       key: `${JSON.stringify(target)} ${identity} ${addPaths}`,
       maxOctets,
       addPaths,
-      newExporter: (rib, blocks) => new RouteExporter(target, { compiled, peer, validate }, rib, blocks),
+      newExporter: (rib, blocks) => new RouteExporter(target, { compiled, peer, facts }, rib, blocks),
     }
   }
 

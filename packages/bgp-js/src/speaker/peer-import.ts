@@ -6,7 +6,7 @@ import type { AttributeSet } from '../rib/attribute-store.ts'
 import { type ImportContext, type ImportRefusal, normalizeImport, refuseImport } from '../rib/import-rules.ts'
 import type { LocRib } from '../rib/loc-rib.ts'
 import type { PathSource } from '../rib/path.ts'
-import { RouteView, type Validate } from '../rib/route-view.ts'
+import { type RouteFacts, RouteView } from '../rib/route-view.ts'
 import type { PathAttributes } from '../wire/path-attributes.ts'
 
 /** What import of one session depends on. */
@@ -14,7 +14,7 @@ export interface ImportSettings {
   readonly context: ImportContext
   readonly policy: CompiledPolicy | undefined
   readonly policyPeer: PolicyPeer
-  readonly validate: Validate | undefined
+  readonly facts: RouteFacts
   /** RFC 8212: without a policy nothing is taken. */
   readonly refuseAll: boolean
 }
@@ -48,7 +48,7 @@ export function importJudge(settings: ImportSettings, locRib: LocRib, family: Fa
       memo.verdict = settle(memo, memo.normalized)
       return memo.verdict
     }
-    const view = new RouteView({ prefixes, prefix, source }, memo.normalized, settings.validate)
+    const view = new RouteView({ prefixes, prefix, source }, memo.normalized, settings.facts)
     const verdict = settle(memo, policy.evaluate(view, settings.policyPeer))
     if (!policy.dependsOnPrefix) memo.verdict = verdict
     return verdict

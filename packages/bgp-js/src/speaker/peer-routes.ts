@@ -195,7 +195,7 @@ export class PeerRoutes {
       context,
       policy,
       policyPeer: this.#policyPeer,
-      validate: this.#context.validate,
+      facts: this.#context.routeFacts,
       refuseAll: this.#context.config.ebgpRequiresPolicy && this.#kind === 'external' && policy === undefined,
     }
   }

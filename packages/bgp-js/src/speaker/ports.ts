@@ -65,6 +65,8 @@ export interface SpeakerPorts {
   readonly neighborDiscovery?: NeighborDiscoveryPort
   /** Whether there is a way to a next hop; default: always. Call `nextHopsChanged()` when answers change. */
   readonly isNextHopReachable?: (nextHop: string) => boolean
+  /** The interface by which a next hop is reached, for policies; default: the one whose network it is in. */
+  readonly interfaceOf?: (nextHop: string) => string | undefined
   /** Cost of the way, for the decision process; default 0. */
   readonly nextHopMetric?: (nextHop: string) => number
 }

@@ -402,8 +402,9 @@ export class Session implements ConnectionHandler {
 
   #write(message: Uint8Array): void {
     if (this.#connection === undefined) return
-    if (!this.#sendHold.isRunning) this.#sendHold.start(this.#sendHoldMs())
     this.#connection.write(message)
+    // What the kernel took at once holds nobody up: no timer is made for a keepalive.
+    if (this.#connection.hasUnsent && !this.#sendHold.isRunning) this.#sendHold.start(this.#sendHoldMs())
   }
 
   #sendHoldMs(): number {

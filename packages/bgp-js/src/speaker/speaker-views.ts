@@ -97,7 +97,7 @@ export class SpeakerViews {
 
   /** @throws {AddressError} */
   explain(target: string): RouteExplanation {
-    return explainRoute({ ...this.#tables(), validate: this.#context.validate }, target)
+    return explainRoute({ ...this.#tables(), validate: this.#context.routeFacts.validate }, target)
   }
 
   rpki(): RpkiStatus {

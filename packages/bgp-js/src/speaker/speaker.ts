@@ -13,6 +13,7 @@ import { prefixText } from '../wire/prefix-key.ts'
 import { refuse } from './accept-guard.ts'
 import type { MonitoredSpeaker } from './bmp-monitor.ts'
 import type { PeerConfig, ResolvedPeer, ResolvedSpeaker, SpeakerConfig } from './config.ts'
+import { connectedInterface } from './connected-interface.ts'
 import { type Connection, plainAddress } from './connection.ts'
 import type { SpeakerContext, SpeakerEvent } from './context.ts'
 import { Dialer } from './dialer.ts'
@@ -332,7 +333,10 @@ export class Speaker {
     const validation = this.#validation
     return {
       observers: this.#observers,
-      validate: validation === undefined ? undefined : (prefix, route) => validation.validate(prefix, route),
+      routeFacts: {
+        validate: validation === undefined ? undefined : (prefix, route) => validation.validate(prefix, route),
+        interfaceOf: this.#ports.interfaceOf ?? connectedInterface(clock),
+      },
       config: this.#config,
       clock,
       log: this.#log,

@@ -26,8 +26,10 @@ interface RawAttribute {
   readonly flags: number
   readonly code: number
   readonly value: ByteReader
-  /** The whole attribute, a view. */
-  readonly octets: Uint8Array
+  /** Where the whole attribute begins in `list`, and the reader that it is part of. */
+  readonly start: number
+  readonly list: ByteReader
+  readonly end: number
 }
 
 const OVERRUN: NotificationFields = { code: 3, subcode: 5 }
@@ -77,7 +79,7 @@ function readRaw(reader: ByteReader, list: AttributeList): RawAttribute | undefi
   const length = extended ? reader.u16() : reader.u8()
   if (length > reader.remaining) return broken(`attribute ${code} overruns the list`)
   const value = reader.sub(length, OVERRUN)
-  return { flags, code, value, octets: reader.since(start) }
+  return { flags, code, value, start, list: reader, end: reader.position }
 }
 
 function readKnown(raw: RawAttribute, codec: AttributeCodec, session: WireSession, list: AttributeList): void {
@@ -129,5 +131,10 @@ function problem(
   severity: Severity,
   notification: NotificationFields,
 ): AttributeProblem {
-  return { code: raw.code, message, severity, notification: { ...notification, data: raw.octets.slice() } }
+  return {
+    code: raw.code,
+    message,
+    severity,
+    notification: { ...notification, data: raw.list.between(raw.start, raw.end) },
+  }
 }

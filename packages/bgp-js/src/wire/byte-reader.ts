@@ -26,6 +26,11 @@ export class ByteReader {
     return this.#bytes.subarray(start, this.#position)
   }
 
+  /** A copy of the octets from `start` to `end`, positions of before. */
+  between(start: number, end: number): Uint8Array {
+    return Uint8Array.from(this.#bytes.subarray(start, end))
+  }
+
   get position(): number {
     return this.#position
   }

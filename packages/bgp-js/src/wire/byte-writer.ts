@@ -1,10 +1,10 @@
 /** Appends integers in network order to a buffer that grows. */
 export class ByteWriter {
-  #bytes: Uint8Array
+  #bytes: Buffer
   #length = 0
 
   constructor(capacity = 256) {
-    this.#bytes = new Uint8Array(capacity)
+    this.#bytes = Buffer.allocUnsafeSlow(capacity)
   }
 
   get length(): number {
@@ -45,23 +45,21 @@ export class ByteWriter {
   }
 
   /**
-   * Writes what `body` appends behind its length, in one octet, or in two with the Extended Length bit set in the flags
-   * at `flagsAt` where it takes more (RFC 4271 §4.3).
+   * Ends an attribute that began at `flagsAt` with flags, code and one octet for its length: fills that in, or makes it
+   * two and sets the Extended Length bit where it takes more (RFC 4271 §4.3).
    */
-  attributeLength(flagsAt: number, body: (writer: ByteWriter) => void): void {
-    const at = this.#length
-    this.u8(0)
-    body(this)
-    const length = this.#length - at - 1
+  endAttribute(flagsAt: number): void {
+    const lengthAt = flagsAt + 2
+    const length = this.#length - lengthAt - 1
     if (length <= 255) {
-      this.#bytes[at] = length
+      this.#bytes[lengthAt] = length
       return
     }
     this.u8(0)
-    this.#bytes.copyWithin(at + 2, at + 1, this.#length - 1)
+    this.#bytes.copyWithin(lengthAt + 2, lengthAt + 1, this.#length - 1)
     this.#bytes[flagsAt] = (this.#bytes[flagsAt] as number) | 0x10
-    this.#bytes[at] = length >>> 8
-    this.#bytes[at + 1] = length
+    this.#bytes[lengthAt] = length >>> 8
+    this.#bytes[lengthAt + 1] = length
   }
 
   /** Forgets what was written. */
@@ -69,19 +67,19 @@ export class ByteWriter {
     this.#length = 0
   }
 
-  /** What was written; a view. */
-  get written(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
+  /** What was written, as Latin-1 text. */
+  text(): string {
+    return this.#bytes.toString('latin1', 0, this.#length)
   }
 
   /** A copy of what was written. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length)
+    return Uint8Array.from(this.#bytes.subarray(0, this.#length))
   }
 
   #room(length: number): void {
     if (this.#length + length <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + length))
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#length + length))
     grown.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = grown
   }

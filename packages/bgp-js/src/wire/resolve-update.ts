@@ -232,19 +232,41 @@ export function decodeRouteAttributes(
 }
 
 function pathAttributes(list: AttributeList, nextHop: NextHop, session: WireSession): PathAttributes {
-  const { opaque, partialCodes } = list
-  const { mpReach: _, mpUnreach: __, as4Path, as4Aggregator, nextHop: ___, ...known } = list.attributes
-  const { origin, asPath } = known
+  const { attributes, opaque, partialCodes } = list
+  const { origin, asPath } = attributes
   if (origin === undefined || asPath === undefined) {
     throw new BgpMessageError('mandatory attribute missing', { code: 3, subcode: 3 })
   }
-  const merged = session.fourOctetAs ? undefined : mergeFourOctet(asPath, known.aggregator, as4Path, as4Aggregator)
-  const result: Mutable<PathAttributes> = { ...known, origin, asPath, nextHop: hopAddress(nextHop) }
-  if (merged !== undefined) Object.assign(result, merged)
+  const result: Mutable<PathAttributes> & Record<string, unknown> = { origin, asPath, nextHop: hopAddress(nextHop) }
+  for (const field of OPTIONAL_FIELDS) {
+    const value = attributes[field]
+    // Both sides have it under one name and of one type.
+    if (value !== undefined) result[field] = value as never
+  }
+  if (!session.fourOctetAs) {
+    const { as4Path, as4Aggregator } = attributes
+    Object.assign(result, mergeFourOctet(asPath, attributes.aggregator, as4Path, as4Aggregator))
+  }
   if (nextHop.linkLocal !== undefined) result.nextHopLinkLocal = nextHop.linkLocal
   if (opaque.length > 0) result.opaque = opaque
   if (partialCodes.length > 0) result.partialCodes = partialCodes
   return result
 }
+
+type OptionalField = Exclude<keyof DecodedAttributes & keyof PathAttributes, 'origin' | 'asPath' | 'nextHop'>
+
+/** Those that codecs read and routes keep as they are. */
+const OPTIONAL_FIELDS: readonly OptionalField[] = [
+  'med',
+  'localPref',
+  'atomicAggregate',
+  'aggregator',
+  'communities',
+  'originatorId',
+  'clusterList',
+  'extendedCommunities',
+  'largeCommunities',
+  'onlyToCustomer',
+]
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }

@@ -7,17 +7,21 @@ import { eventually } from './eventually.ts'
 export class Bird extends DaemonProcess {
   readonly name = 'BIRD'
   readonly #withdrawn = new Set<string>()
+  #isStarted = false
 
   async start(): Promise<void> {
     this.#write()
-    this.spawn('bird', ['-f', '-c', this.#config, '-s', this.#socket, '-P', join(this.directory, 'pid')])
-    await eventually('BIRD answers', async () => this.#birdc('show status').catch(() => undefined), {
+    // The second one comes back (-R): without, BIRD disowns what its peers keep.
+    const recovery = this.#isStarted ? ['-R'] : []
+    this.#isStarted = true
+    this.spawn('bird', [...recovery, '-f', '-c', this.#config, '-s', this.#socket, '-P', join(this.directory, 'pid')])
+    await eventually('BIRD answers', async () => this.birdc('show status').catch(() => undefined), {
       describe: async () => this.log,
     })
   }
 
   async route(prefix: string): Promise<string> {
-    const shown = await this.#birdc(`show route for ${prefix} all`).catch((error: Error & { stdout?: string }) => {
+    const shown = await this.birdc(`show route for ${prefix} all`).catch((error: Error & { stdout?: string }) => {
       // birdc exits with 1 to say so.
       if (error.stdout?.includes('Network not found') === true) return ''
       throw error
@@ -28,13 +32,13 @@ export class Bird extends DaemonProcess {
   async withdraw(prefix: string): Promise<void> {
     this.#withdrawn.add(prefix)
     this.#write()
-    await this.#birdc('configure')
+    await this.birdc('configure')
   }
 
   async announce(prefix: string): Promise<void> {
     this.#withdrawn.delete(prefix)
     this.#write()
-    await this.#birdc('configure')
+    await this.birdc('configure')
   }
 
   get #config(): string {
@@ -45,7 +49,8 @@ export class Bird extends DaemonProcess {
     return join(this.directory, 'ctl')
   }
 
-  async #birdc(command: string): Promise<string> {
+  /** A command of its control socket. */
+  async birdc(command: string): Promise<string> {
     return this.ask('birdc', ['-s', this.#socket, command])
   }
 
@@ -57,8 +62,8 @@ export class Bird extends DaemonProcess {
   }
 
   #write(): void {
-    const { setup, link } = this
-    const transport = setup.transport ?? 'ipv4'
+    const { setup } = this
+    const { third } = setup
     const of = (v6: boolean): string =>
       setup.networks
         .filter((prefix) => prefix.includes(':') === v6 && !this.#withdrawn.has(prefix))
@@ -71,6 +76,7 @@ router id ${setup.routerId};
 protocol device {}
 protocol static s4 { ipv4; ${of(false)} }
 protocol static s6 { ipv6; ${of(true)} }
+${setup.kernel === true ? 'protocol kernel { ipv4 { export where source = RTS_BGP; }; persist; graceful restart; }' : ''}
 filter mark {
   if source != RTS_STATIC then accept;
   bgp_community.add((65001, 77));
@@ -78,16 +84,24 @@ filter mark {
   bgp_ext_community.add((rt, 65001, 99));
   accept;
 }
-protocol bgp margay {
-  local ${setup.neighbor === undefined ? link.theirs[transport] : ''} as ${setup.asn};
-  neighbor ${setup.neighbor ?? this.ourAddress} as ${setup.ourAsn};${this.#protection()}
-  ${setup.extra ?? ''}
+${this.#session('margay', setup.neighbor ?? this.ourAddress, setup.ourAsn, `${this.#protection()} ${setup.extra ?? ''}`)}
+${third === undefined ? '' : this.#session('third', third.address, third.asn, `passive on; ${third.extra ?? ''}`)}`,
+    )
+  }
+
+  #session(name: string, address: string, asn: number, words: string): string {
+    const { setup, link } = this
+    const local = setup.neighbor === undefined ? link.theirs[setup.transport ?? 'ipv4'] : ''
+    const channel = `import all; export filter mark; ${name === 'margay' ? (setup.familyExtra ?? '') : ''}`
+    return `protocol bgp ${name} {
+  local ${local} as ${setup.asn};
+  neighbor ${address} as ${asn};
+  ${words}
   graceful restart on;
   connect delay time 1; connect retry time 2; error wait time 1, 2;
-  ipv4 { import all; export filter mark; next hop address ${link.theirs.ipv4}; };
-  ipv6 { import all; export filter mark; next hop address ${link.theirs.ipv6}; };
+  ipv4 { ${channel} next hop address ${link.theirs.ipv4}; };
+  ipv6 { ${channel} next hop address ${link.theirs.ipv6}; };
 }
-`,
-    )
+`
   }
 }

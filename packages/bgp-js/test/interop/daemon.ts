@@ -24,8 +24,14 @@ export interface DaemonSetup {
   readonly ttlSecurityHops?: number
   /** Whom to dial instead, a link-local address with its zone; BIRD's driver alone. */
   readonly neighbor?: string
-  /** More options of the session, in BIRD's words. */
+  /** More options of the session, in the daemon's words; `PEER` stands for our address. */
   readonly extra?: string
+  /** The same for each address family: the daemon's words differ in where they go. */
+  readonly familyExtra?: string
+  /** Its routes go to the kernel of its namespace; BIRD and FRR. */
+  readonly kernel?: boolean
+  /** A second peer, who dials. */
+  readonly third?: { readonly address: string; readonly asn: number; readonly extra?: string }
 }
 
 /** A route as the daemon shows it, as text to search in. */
@@ -42,13 +48,14 @@ export interface Daemon extends AsyncDisposable {
   announce(prefix: string): Promise<void>
 }
 
-/** What the three drivers share: a process in a namespace with a directory of its own. */
+/** What the drivers share: a process in a namespace with a directory of its own. */
 export abstract class DaemonProcess implements Daemon {
   abstract readonly name: string
   readonly setup: DaemonSetup
   readonly link: Link
   readonly directory: string
   #child: ChildProcess | undefined
+  readonly #beside: ChildProcess[] = []
   #log = ''
 
   constructor(link: Link, setup: DaemonSetup) {
@@ -72,6 +79,15 @@ export abstract class DaemonProcess implements Daemon {
   abstract announce(prefix: string): Promise<void>
 
   protected spawn(command: string, args: readonly string[]): void {
+    this.#child = this.#spawned(command, args)
+  }
+
+  /** Another process, which stays when the daemon is killed. */
+  protected spawnBeside(command: string, args: readonly string[]): void {
+    this.#beside.push(this.#spawned(command, args))
+  }
+
+  #spawned(command: string, args: readonly string[]): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', this.link.namespace, command, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -80,7 +96,7 @@ export abstract class DaemonProcess implements Daemon {
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
-    this.#child = child
+    return child
   }
 
   /** Output of a command in the daemon's namespace; its error output when it fails. */
@@ -92,14 +108,19 @@ export abstract class DaemonProcess implements Daemon {
   async kill(): Promise<void> {
     const child = this.#child
     this.#child = undefined
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const exited = once(child, 'exit')
-    child.kill('SIGKILL')
-    await exited
+    if (child !== undefined) await end(child)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill()
+    await Promise.all(this.#beside.map(end))
     rmSync(this.directory, { recursive: true, force: true })
   }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
 }

@@ -2,9 +2,11 @@ import { expect, test } from 'vitest'
 import { Bird } from './bird.ts'
 import type { DaemonSetup } from './daemon.ts'
 import { eventually } from './eventually.ts'
+import { ExaBgp } from './exabgp.ts'
 import { Frr } from './frr.ts'
 import { GoBgp } from './gobgp.ts'
 import { type Link, NamespaceStar } from './namespace-pair.ts'
+import { OpenBgpd } from './openbgpd.ts'
 import { SpeakerChild } from './speaker-child.ts'
 
 const ASN = 65_001
@@ -17,13 +19,16 @@ const setup = (n: number): DaemonSetup => ({
   networks: [`10.6${n}.0.0/24`, `fd6${n}::/48`],
 })
 
-test('BIRD, FRR and GoBGP are clients of our route reflector and learn from each other', async () => {
-  using star = new NamespaceStar(3)
-  const [a, b, c] = star.links as [Link, Link, Link]
+test('BIRD, FRR, GoBGP, ExaBGP and OpenBGPD are clients of our route reflector and learn from each other', async () => {
+  using star = new NamespaceStar(5)
+  const [a, b, c, d, e] = star.links as [Link, Link, Link, Link, Link]
   await using bird = new Bird(a, setup(1))
   await using frr = new Frr(b, setup(2))
   await using gobgp = new GoBgp(c, setup(3))
-  const daemons = [bird, frr, gobgp]
+  await using exabgp = new ExaBgp(d, setup(4))
+  // It takes the IPv6 address of the loopback interface for a session over IPv4: nobody can use that next hop.
+  await using openbgpd = new OpenBgpd(e, { ...setup(5), networks: ['10.65.0.0/24'] })
+  const daemons = [bird, frr, gobgp, exabgp, openbgpd]
   await Promise.all(daemons.map(async (daemon) => daemon.start()))
   await using speaker = await SpeakerChild.start(star.ours, {
     asn: ASN,
@@ -41,7 +46,7 @@ test('BIRD, FRR and GoBGP are clients of our route reflector and learn from each
     for (const other of daemons) {
       if (other === daemon) continue
       for (const prefix of other.setup.networks) {
-        // oxlint-disable-next-line no-await-in-loop -- twelve
+        // oxlint-disable-next-line no-await-in-loop -- thirty-six
         const shown = await eventually(
           `${daemon.name} has ${prefix} of ${other.name}`,
           async () => (await daemon.route(prefix)) || undefined,

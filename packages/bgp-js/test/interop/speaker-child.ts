@@ -72,6 +72,26 @@ export class SpeakerChild implements AsyncDisposable {
     await this.#ask({ do: 'updatePeer', config })
   }
 
+  /** Lets a peer up at once that is down for its failures or its prefixes. */
+  async clear(peer: string): Promise<void> {
+    await this.#ask({ do: 'clear', peer })
+  }
+
+  /** RFC 8326. */
+  async drain(on: boolean): Promise<void> {
+    await this.#ask({ do: 'drain', on })
+  }
+
+  /** Prefixes that a subscriber was told to forget, since the start. */
+  async deletes(): Promise<string[]> {
+    return (await this.#ask({ do: 'deletes' })) as string[]
+  }
+
+  /** Ends every session with a shutdown text (RFC 9003). */
+  async stop(text: string): Promise<void> {
+    await this.#ask({ do: 'stop', graceful: false, text })
+  }
+
   /** Prefixes of LocRib that came from a peer. */
   async learned(): Promise<string[]> {
     const { locRib } = await this.routes()

@@ -10,7 +10,10 @@ export type SpeakerRequest =
   | { readonly id: number; readonly do: 'withdraw'; readonly prefix: string }
   | { readonly id: number; readonly do: 'refresh'; readonly peer: string }
   | { readonly id: number; readonly do: 'updatePeer'; readonly config: PeerConfig }
-  | { readonly id: number; readonly do: 'stop'; readonly graceful: boolean }
+  | { readonly id: number; readonly do: 'stop'; readonly graceful: boolean; readonly text?: string }
+  | { readonly id: number; readonly do: 'clear'; readonly peer: string }
+  | { readonly id: number; readonly do: 'drain'; readonly on: boolean }
+  | { readonly id: number; readonly do: 'deletes' }
 
 const line =
   (level: string) =>
@@ -32,6 +35,14 @@ const ports = { log, socketOptions: linuxSocketOptions, bfdSockets: linuxBfdSock
 const running = await runSpeaker(JSON.parse(process.argv[2] ?? '{}'), ports)
 const { speaker } = running
 
+/** Every prefix that a subscriber was told to forget. */
+const deletes: string[] = []
+void (async () => {
+  for await (const { changes } of speaker.subscribe()) {
+    for (const change of changes) if (change.type === 'delete') deletes.push(change.prefix)
+  }
+})()
+
 async function answer(request: SpeakerRequest): Promise<unknown> {
   switch (request.do) {
     case 'peers':
@@ -47,7 +58,13 @@ async function answer(request: SpeakerRequest): Promise<unknown> {
     case 'updatePeer':
       return speaker.updatePeer(request.config)
     case 'stop':
-      return running.stop({ graceful: request.graceful })
+      return running.stop({ graceful: request.graceful, ...(request.text === undefined ? {} : { text: request.text }) })
+    case 'clear':
+      return speaker.clearPeer(request.peer)
+    case 'drain':
+      return request.on ? speaker.drain() : speaker.undrain()
+    case 'deletes':
+      return deletes
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { createReadStream, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createReadStream, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -122,4 +122,13 @@ test('a directory that can not be written costs a counter', async () => {
   await log.close()
   expect(log.dropped).toBe(1)
   await expect(writeMrtFile(directory.file('missing/rib.mrt'), [])).rejects.toThrow('ENOENT')
+})
+
+test('what is no file is not replaced by one', async () => {
+  using directory = new ScratchDirectory()
+  const device = directory.file('device')
+  execFileSync('mknod', [device, 'c', '1', '3'])
+  await expect(writeMrtFile(device, [])).rejects.toMatchObject({ code: 'BGP_BAD_CONFIG' })
+  expect(statSync(device).isCharacterDevice()).toBe(true)
+  expect(readdirSync(directory.path)).toEqual(['device'])
 })

@@ -149,3 +149,17 @@ test('long-lived: routes of a peer that is gone stay as the last choice, and go 
   await reaches(speaker, '10.2.0.0/16', undefined)
   expect(paths(speaker)).toHaveLength(1)
 })
+
+test('a policy by interface: routes whose next hop is on it, and not those of another', async () => {
+  const [us, them] = [freshAddress(), freshAddress()]
+  await using speakers = new Speakers()
+  const by = (name: string) => ({ rules: [{ match: { interface: name }, then: 'accept' as const }] })
+  const speaker = await speakers.start(us, 65001, { neighbors: [peer(them, 65002, { import: by('eth9') })] })
+  await speakers.start(them, 65002, { networks: [PREFIX], neighbors: [peer(us, 65001)] })
+  await eventually(
+    'refused',
+    async () => speaker.routes({ prefix: PREFIX, peer: them }).adjRibIn[0]?.refused === 'policy',
+  )
+  speaker.updatePeer(peer(them, 65002, { import: by('l*') }))
+  await arrives(speaker)
+})

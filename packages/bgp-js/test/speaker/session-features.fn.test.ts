@@ -287,3 +287,31 @@ test('BFD ends the session with Cease/10 and keeps it down (RFC 9384)', async ()
   await established(one, b)
   expect(statusOf(one, b).flaps).toBe(1)
 })
+
+test('a peer that reads nothing loses its session after eight minutes (RFC 9687)', async () => {
+  const [us, them] = [freshAddress(), freshAddress()]
+  await using speakers = new Speakers()
+  const clock = new ManualClock()
+  const neighbors = [peer(them, ASN, { passive: true, holdTime: 0 })]
+  const speaker = await speakers.start(us, 65001, { neighbors }, { clock })
+  using stuck = await RawPeer.establish(them, us, ASN)
+  await established(speaker, them)
+  stuck.socket.pause()
+  const communities = Array.from({ length: 250 }, (_, index) => `65001:${index}`)
+  for (let index = 0; index < 20_000; index++) {
+    speaker.originate(`10.${index >> 8}.${index & 255}.0/24`, { med: index, communities })
+  }
+  let before = -1
+  await eventually('nothing goes out any more', async () => {
+    const { update } = statusOf(speaker, them).messages.out
+    const isStuck = update === before && update > 0
+    before = update
+    return isStuck
+  })
+  expect(statusOf(speaker, them).prefixes.ipv4.pending).toBeGreaterThan(0)
+  clock.advance(479_000)
+  expect(statusOf(speaker, them).state).toBe('Established')
+  clock.advance(2000)
+  await eventually('it is over', async () => statusOf(speaker, them).state !== 'Established')
+  expect(statusOf(speaker, them).lastError).toMatchObject({ direction: 'sent', code: 8, subcode: 0 })
+})
