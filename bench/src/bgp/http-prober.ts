@@ -8,6 +8,8 @@ let ended = false
 process.stdin.resume().on('end', () => {
   ended = true
 })
+// The first one loads the client itself.
+await (await fetch(url)).text()
 /* oxlint-disable no-await-in-loop -- one question after the other */
 while (!ended) {
   const begin = performance.now()

@@ -40,6 +40,9 @@ interface MemberState {
 
 /** Prefixes that one slice settles. */
 const SLICE = 2048
+/** And how long it may take to settle them; looked at now and then. */
+const SLICE_MS = 4
+const LOOK_EVERY = 64
 /** Table positions that one slice of a replay walks over. */
 const REPLAY_SLICE = 2048
 /** How long a full socket may hold up the members beside it. */
@@ -159,10 +162,12 @@ export class UpdateGroup implements Withholding {
     const plan = this.#newPlan()
     const { prefixes } = this.#surroundings.rib
     const taken: number[] = []
+    const until = this.#surroundings.now() + SLICE_MS
     for (let prefix = this.#dirty.take(); prefix !== 0; prefix = this.#dirty.take()) {
       this.#table.settle(prefix, this.#exporter, plan)
       taken.push(prefix)
       if (taken.length >= SLICE) break
+      if (taken.length % LOOK_EVERY === 0 && this.#surroundings.now() >= until) break
     }
     this.#settled += taken.length
     this.#distribute(plan, taken, () => true)

@@ -20,6 +20,8 @@ export interface ConnectionHandler {
 const HIGH_WATER_OCTETS = 256 * 1024
 /** Messages of one peer in a row before others get their turn. */
 const MESSAGES_PER_SLICE = 256
+/** And so long: one message may withdraw a thousand prefixes. */
+const SLICE_MS = 4
 /** What is dealt with at once when nothing else waits. */
 const SMALL_OCTETS = 4096
 /** How long a closing connection may take to hand over its NOTIFICATION. */
@@ -138,7 +140,8 @@ export class Connection implements SlicedTask {
 
   /** One slice of received messages. */
   run(): boolean {
-    for (let count = 0; count < MESSAGES_PER_SLICE; count++) {
+    const until = performance.now() + SLICE_MS
+    for (let count = 0; count < MESSAGES_PER_SLICE && performance.now() < until; count++) {
       const handler = this.#handler
       if (handler === undefined || this.#isHeldBack) return false
       let message: Uint8Array | undefined
