@@ -24,6 +24,7 @@ const security = all({ in: 'interop/tcp-security.fn' })
 const noTable = { why: 'has no table and passes nothing on' }
 const noText = { why: 'neither sends a text nor says that it got one' }
 const noExtended = { why: 'has no extended messages', check: check.lacks('extendedMessages') }
+const noConfederation = { why: 'has no confederations' }
 const noBfd = { why: 'has no BFD' }
 const noLongLived = { why: 'does not offer it', check: check.lacks('longLivedGracefulRestart') }
 const noRole = { why: 'has no roles', check: check.lacks('role') }
@@ -87,6 +88,19 @@ export const features: readonly Feature[] = [
   },
   { name: 'roles', rfc: '9234', cells: { ...all(check.roles), GoBGP: noRole, ExaBGP: noRole } },
   { name: 'private AS numbers removed', rfc: '6996', cells: all(check.privateAsRemoved) },
+  { name: 'another AS of ours', rfc: '7705', cells: all({ in: 'interop/capabilities.fn' }) },
+  { name: 'outside of our confederation', rfc: '5065', cells: all({ in: 'interop/capabilities.fn' }) },
+  {
+    name: 'another member of our confederation',
+    rfc: '5065',
+    cells: {
+      BIRD: { in: 'interop/capabilities.fn' },
+      FRR: { in: 'interop/capabilities.fn' },
+      GoBGP: { why: 'has confederations; left to BIRD and FRR' },
+      ExaBGP: noConfederation,
+      OpenBGPD: noConfederation,
+    },
+  },
   { name: 'drained', rfc: '8326', cells: all(check.drained) },
   {
     name: 'shutdown text from them',
