@@ -192,7 +192,7 @@ function sectionsOf({ locRib, peers }: ViewedTables, query: RoutesQuery, key: Pr
 }
 
 /** The candidates of one prefix, the best first. */
-export function locRibViews(rib: FamilyRib, prefix: number): LocRibView[] {
+function locRibViews(rib: FamilyRib, prefix: number): LocRibView[] {
   const paths = rib.explain(prefix).map(
     ({ source, pathId, isBest, inMultipath, reason, attributes }): PathView => ({
       learnedFrom: source.id,
@@ -208,7 +208,7 @@ export function locRibViews(rib: FamilyRib, prefix: number): LocRibView[] {
 }
 
 /** What the peers announced of a prefix. */
-export function adjRibInViews(rib: FamilyRib, peers: readonly Peer[]): (prefix: number) => AdjRibInView[] {
+function adjRibInViews(rib: FamilyRib, peers: readonly Peer[]): (prefix: number) => AdjRibInView[] {
   const tables = new Map(
     peers.map((peer) => [peer.routes.adjRibIn[rib.family].peerIndex, peer.routes.adjRibIn[rib.family]] as const),
   )
