@@ -210,6 +210,11 @@ function* speakerMetrics({ asn, routerId, views }: MeasuredSpeaker): Generator<M
     'Groups of peers that get the same routes',
     each(({ updateGroups }) => updateGroups),
   )
+  yield gauge(
+    'bgp_out_blocks',
+    'Encoded sets of path attributes for peers',
+    each(({ outBlocks }) => outBlocks),
+  )
   yield gauge('bgp_attribute_sets', 'Different sets of path attributes', once(attributeSets))
   yield gauge(
     'bgp_rpki_cache_up',

@@ -33,6 +33,8 @@ export interface TableCounts {
   /** Paths that peers announced, refused ones included. */
   readonly paths: number
   readonly updateGroups: number
+  /** Attribute sets as peers are sent them, encoded. */
+  readonly outBlocks: number
 }
 
 /** Sizes of everything. */
@@ -119,7 +121,13 @@ export class SpeakerViews {
       const rib = locRib.family(family)
       let paths = 0
       for (const peer of this.#peers.values()) paths += peer.routes.adjRibIn[family].counts.received
-      return { locRib: rib.size, prefixes: rib.prefixes.size, paths, updateGroups: updateGroups[family].size }
+      return {
+        locRib: rib.size,
+        prefixes: rib.prefixes.size,
+        paths,
+        updateGroups: updateGroups[family].size,
+        outBlocks: updateGroups[family].blockCount,
+      }
     }
     return { attributeSets: locRib.attributes.size, tables: { ipv4: table(4), ipv6: table(6) } }
   }

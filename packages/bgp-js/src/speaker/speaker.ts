@@ -18,7 +18,7 @@ import { type Connection, plainAddress } from './connection.ts'
 import type { SpeakerContext, SpeakerEvent } from './context.ts'
 import { Dialer } from './dialer.ts'
 import { DynamicNeighbors } from './dynamic-neighbors.ts'
-import { Listener } from './listener.ts'
+import { Listeners } from './listeners.ts'
 import { countMemory, type MemoryCounts } from './memory-counts.ts'
 import { dumpTables } from './mrt-dump.ts'
 import { newObservers } from './observers.ts'
@@ -26,13 +26,15 @@ import { OriginValidation } from './origin-validation.ts'
 import { type OriginatedRoute, OriginatedRoutes } from './originated-routes.ts'
 import { Peer } from './peer.ts'
 import type { PeerObserver } from './peer-observer.ts'
-import { type Log, type SocketOptions, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
+import { type Log, type SpeakerPorts, silentLog, systemClock } from './ports.ts'
+import { walkPrefixes } from './prefix-walk.ts'
 import { RestartDeferral } from './restart-deferral.ts'
 import type { RouteExplanation } from './route-explanation.ts'
 import type { RoutesQuery, RoutesView } from './routes-view.ts'
 import { type PeerDetail, SpeakerViews } from './speaker-views.ts'
 import { SpentPeers } from './spent-peers.ts'
 import type { PeerStatus } from './status.ts'
+import { StrangerLog } from './stranger-log.ts'
 import { UpdateGroups } from './update-groups.ts'
 import { parsePeerConfig, parseSpeakerConfig } from './validate-config.ts'
 import { WorkLoop } from './work-loop.ts'
@@ -45,10 +47,6 @@ export interface StopOptions {
   readonly text?: string
 }
 
-const WALK_SLICE = 500
-/** Strangers are counted and named in the log at most this often. */
-const STRANGER_LOG_MS = 10_000
-
 /** A BGP speaker. Make one with `createSpeaker`. */
 export class Speaker {
   readonly #config: ResolvedSpeaker
@@ -60,9 +58,10 @@ export class Speaker {
   readonly #peers = new Map<string, Peer>()
   readonly #dynamic: DynamicNeighbors
   readonly #spent: SpentPeers
+  readonly #strangers: StrangerLog
   /** Ends of the watches of `interface` peers. */
   readonly #watches = new Map<string, () => void>()
-  readonly #listeners: Listener[] = []
+  readonly #listeners: Listeners
   readonly #subscriptions = new Set<LocRibSubscription>()
   readonly #eventListeners = new Set<(event: SpeakerEvent) => void>()
   readonly #connections = new Set<Connection>()
@@ -74,14 +73,13 @@ export class Speaker {
   readonly views: SpeakerViews
   readonly #validation: OriginValidation | undefined
   #drained = false
-  #strangers = 0
-  #strangersLoggedAt = Number.NEGATIVE_INFINITY
 
   /** @throws {BgpConfigError} naming every bad field */
   constructor(config: SpeakerConfig, ports: SpeakerPorts = {}) {
     this.#config = parseSpeakerConfig(config, offers(ports))
     this.#ports = ports
     this.#log = ports.log ?? silentLog
+    this.#listeners = new Listeners(ports.socketOptions, this.#log)
     this.#locRib = new LocRib(this.#decisionRules(), {
       prefixChanged: (family, prefix, bestChanged) => this.#prefixChanged(family, prefix, bestChanged),
     })
@@ -91,6 +89,7 @@ export class Speaker {
     this.#observers.push(...newObservers(this.#config, this.#ports, this.#monitored()))
     this.#originated = new OriginatedRoutes(this.#locRib, this.#config)
     this.#dynamic = new DynamicNeighbors(this.#config.dynamicNeighbors)
+    this.#strangers = new StrangerLog(this.#context.clock, this.#log)
     this.#spent = new SpentPeers(this.#context.clock, (peer) => this.removePeer(peer.config.address))
     for (const peer of this.#config.neighbors) this.#newPeer(peer)
     for (const prefix of this.#config.networks) this.#originated.originate({ prefix })
@@ -110,20 +109,11 @@ export class Speaker {
    */
   async start(): Promise<{ address: string; port: number }[]> {
     if (this.#config.gracefulRestart.restarting) this.#beginRestart()
-    const bound: { address: string; port: number }[] = []
+    let bound: { address: string; port: number }[]
     try {
-      for (const listen of this.#config.listen) {
-        const listener = new Listener(
-          listen,
-          (socket) => this.#accept(socket),
-          (error) => this.#log.error({ error: error.message, listen }, 'listening socket failed'),
-        )
-        // oxlint-disable-next-line no-await-in-loop -- one after the other, so that an error leaves a clear state
-        bound.push(await listener.start())
-        this.#listeners.push(listener)
-      }
+      bound = await this.#listeners.start(this.#config.listen, (socket) => this.#accept(socket))
       for (const peer of this.#peers.values()) this.#applyToListeners(peer)
-      for (const options of this.#dynamic.socketOptions()) this.#setOnListeners(options)
+      for (const options of this.#dynamic.socketOptions()) this.#listeners.set(options)
     } catch (error) {
       await this.stop()
       throw error
@@ -156,7 +146,7 @@ export class Speaker {
     for (const observer of this.#observers) observer.close?.()
     this.#validation?.stop()
     for (const subscription of this.#subscriptions) subscription.close()
-    await Promise.all(this.#listeners.splice(0).map(async (listener) => listener.close()))
+    await this.#listeners.close()
     await Promise.all([...this.#connections].map(async (connection) => connection.closed))
   }
 
@@ -317,9 +307,9 @@ export class Speaker {
   #revalidate(isAffected: (prefix: string) => boolean): void {
     for (const peer of this.#peers.values()) peer.routes.revalidate(isAffected)
     for (const family of FAMILIES) {
-      const { prefixes } = this.#locRib.family(family)
-      this.#walk(family, (prefix) => {
-        if (!isAffected(prefixText(prefixes.keyOf(prefix)))) return
+      const rib = this.#locRib.family(family)
+      walkPrefixes(rib, this.#context.work, (prefix) => {
+        if (!isAffected(prefixText(rib.prefixes.keyOf(prefix)))) return
         this.#context.updateGroups[family].prefixChanged(prefix, true)
       })
     }
@@ -401,22 +391,7 @@ export class Speaker {
 
   #reconsider(family: Family, onDone: () => void): void {
     const rib = this.#locRib.family(family)
-    this.#walk(family, (prefix) => rib.reconsider(prefix), onDone)
-  }
-
-  /** Visits every prefix that has paths, in slices. */
-  #walk(family: Family, visit: (prefix: number) => void, onDone: () => void = () => undefined): void {
-    const rib = this.#locRib.family(family)
-    let next = 1
-    this.#context.work.schedule({
-      run: () => {
-        const end = Math.min(next + WALK_SLICE, rib.prefixes.end)
-        for (; next < end; next++) if (rib.firstPath(next) !== 0) visit(next)
-        if (next < rib.prefixes.end) return true
-        onDone()
-        return false
-      },
-    })
+    walkPrefixes(rib, this.#context.work, (prefix) => rib.reconsider(prefix), onDone)
   }
 
   #prefixChanged(family: Family, prefix: number, bestChanged: boolean): void {
@@ -463,49 +438,24 @@ export class Speaker {
   /** Keys and hop limits of incoming connections belong to the listening socket. */
   #applyToListeners(peer: Peer): void {
     const options = peer.socketOptions()
-    if (options !== undefined) this.#setOnListeners(options)
+    if (options !== undefined) this.#listeners.set(options)
   }
 
   #clearListeners(peer: Peer): void {
     const options = peer.socketOptions()
     if (options === undefined) return
-    this.#setOnListeners({ peerAddress: options.peerAddress, password: undefined, ttlSecurityHops: undefined })
-  }
-
-  #setOnListeners(options: SocketOptions): void {
-    for (const listener of this.#listeners) {
-      if (listener.fd !== undefined) this.#ports.socketOptions?.apply(listener.fd, options)
-    }
-  }
-
-  /** The lowest TTL is each connection's own. @returns false when the port refused, and the connection is closed */
-  #applyToAccepted(socket: Socket, peer: Peer): boolean {
-    const options = peer.socketOptions()
-    const { fd } = (socket as Socket & { _handle?: { fd?: number } | null })._handle ?? {}
-    if (options === undefined || fd === undefined) return true
-    try {
-      this.#ports.socketOptions?.apply(fd, options)
-      return true
-    } catch (error) {
-      this.#log.error({ peer: peer.config.address, error: String(error) }, 'socket options of a connection refused')
-      refuse(socket)
-      return false
-    }
+    this.#listeners.set({ peerAddress: options.peerAddress, password: undefined, ttlSecurityHops: undefined })
   }
 
   #accept(socket: Socket): void {
     const address = canonicalAddress(plainAddress(socket.remoteAddress ?? ''))
     const peer = address === undefined || !this.#running ? undefined : this.#peerAt(address)
     if (peer !== undefined) {
-      if (this.#applyToAccepted(socket, peer)) peer.accept(socket)
+      if (this.#listeners.admit(socket, peer.socketOptions())) peer.accept(socket)
       return
     }
     refuse(socket)
-    this.#strangers++
-    const now = this.#context.clock.now()
-    if (now - this.#strangersLoggedAt < STRANGER_LOG_MS) return
-    this.#strangersLoggedAt = now
-    this.#log.warn({ address, refused: this.#strangers }, 'connection from an address that is no peer refused')
+    this.#strangers.refused(address)
   }
 
   /** The peer that `address` is: listed, at the other end of a link that is, or one that may come unlisted. */

@@ -52,12 +52,18 @@ test('BFD ends the session of a peer that is gone, lets it up again, and is take
       })
     }
     await established()
+    await eventually('the status says so', async () => (await one.peers())[0]?.bfd?.up === true)
 
     execFileSync('ip', ['-n', star.ours, 'link', 'set', 'p1', 'down'])
     const cutAt = Date.now()
     await eventually('down', async () => (await one.peers())[0]?.state !== 'Established')
     expect(Date.now() - cutAt).toBeLessThan(SOON_MS)
     expect(JSON.stringify((await one.peers())[0]?.lastError)).toContain('BFD')
+    expect((await one.peers())[0]).toMatchObject({
+      bfd: { up: false },
+      problem: expect.stringMatching(/^held by BFD/),
+      heldBy: [{ reason: 'bfd' }],
+    })
     // It has no BFD, and would find out by its hold timer.
     expect((await two.peers())[0]?.state).toBe('Established')
     execFileSync('ip', ['-n', star.ours, 'link', 'set', 'p1', 'up'])
