@@ -109,3 +109,14 @@ test('FRR is another member of our confederation (RFC 5065)', async () => {
   const make: Make = (link, setup) => new Frr(link, setup)
   await meet({ make, extra, speaker: { confederation } }, isUp)
 })
+
+test('GoBGP is another member of our confederation (RFC 5065)', async () => {
+  const confederation = { identifier: 64900, members: [65001, 65002] }
+  const extra = `
+[global.confederation.config]
+  enabled = true
+  identifier = 64900
+  member-as-list = [65002]`
+  const make: Make = (link, setup) => new GoBgp(link, setup)
+  await meet({ make, extra, speaker: { confederation } }, isUp)
+})

@@ -96,7 +96,7 @@ export const features: readonly Feature[] = [
     cells: {
       BIRD: { in: 'interop/capabilities.fn' },
       FRR: { in: 'interop/capabilities.fn' },
-      GoBGP: { why: 'has confederations; left to BIRD and FRR' },
+      GoBGP: { in: 'interop/capabilities.fn' },
       ExaBGP: noConfederation,
       OpenBGPD: noConfederation,
     },
@@ -155,7 +155,7 @@ export const features: readonly Feature[] = [
     rfc: '9494',
     cells: {
       BIRD: { in: 'interop/long-lived.fn' },
-      FRR: { why: 'keeps nothing beyond the restart time unless told to by a global option' },
+      FRR: { in: 'interop/long-lived.fn' },
       GoBGP: { why: 'checked as far as the offer' },
       ExaBGP: noLongLived,
       OpenBGPD: noLongLived,
