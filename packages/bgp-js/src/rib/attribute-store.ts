@@ -6,6 +6,8 @@ import type { AttributeCache, CacheDomain } from '../wire/resolve-update.ts'
 export interface AttributeSet {
   /** Names it in tables; never 0. Another set may get it once nobody retains this one. */
   readonly id: number
+  /** Names it for ever: what is remembered by it does not keep the set. */
+  readonly serial: number
   readonly attributes: PathAttributes
   /** AS_PATH length as the decision process counts it. */
   readonly pathLength: number
@@ -40,6 +42,7 @@ export class AttributeStore implements AttributeCache<AttributeSet> {
   }
   readonly #byId: (StoredSet | undefined)[] = [undefined]
   readonly #freeIds: number[] = []
+  #serial = 0
 
   get size(): number {
     return this.#byId.length - 1 - this.#freeIds.length
@@ -87,6 +90,7 @@ export class AttributeStore implements AttributeCache<AttributeSet> {
     const { asPath, communities } = attributes
     const set: StoredSet = {
       id,
+      serial: this.#serial++,
       attributes,
       pathLength: pathLength(asPath),
       neighbourAs: neighbourAs(asPath),

@@ -58,7 +58,8 @@ export type ExportRefusal =
 
 /** What was worked out for one attribute set from one source. */
 interface Memo {
-  readonly set: AttributeSet
+  /** Of the attribute set; a set that nobody holds any more is not kept for the sake of its result. */
+  readonly serial: number
   readonly peerIndex: number
   readonly longLivedStale: boolean
   readonly refused: ExportRefusal | undefined
@@ -109,7 +110,7 @@ export class RouteExporter {
     if (memo.refused !== undefined) return memo.refused
     const policy = this.#policy
     if (isUsable(memo.result) && policy?.dependsOnPrefix !== true) return memo.result
-    const base = this.#baseOf(memo)
+    const base = this.#baseOf(memo, this.#rib.attributesOf(path))
     if (policy === undefined) return this.#remembered(memo, base)
     const { prefixes, paths } = this.#rib
     const route = { prefixes, prefix: paths.prefix[path] as number, source: this.#rib.sourceOf(path) }
@@ -128,19 +129,20 @@ export class RouteExporter {
     const peerIndex = this.#rib.paths.peer[path] as number
     const longLivedStale = this.#rib.isLlgrStale(path) || set.llgrStale
     const known = this.#memos[set.id]
-    if (known?.set === set && known.peerIndex === peerIndex && known.longLivedStale === longLivedStale) return known
+    if (known?.serial === set.serial && known.peerIndex === peerIndex && known.longLivedStale === longLivedStale)
+      return known
     const source = this.#rib.sourceOf(path)
     const refused = this.#refuse(source, set.attributes, longLivedStale)
-    const memo: Memo = { set, peerIndex, longLivedStale, refused, result: undefined }
+    const memo: Memo = { serial: set.serial, peerIndex, longLivedStale, refused, result: undefined }
     this.#memos[set.id] = memo
     return memo
   }
 
   /** As policy sees it; the last one is kept, for the prefixes that share it. */
-  #baseOf(memo: Memo): PathAttributes {
+  #baseOf(memo: Memo, set: AttributeSet): PathAttributes {
     if (this.#lastBase?.memo !== memo) {
       const source = this.#rib.source(memo.peerIndex)
-      const attributes = this.#beforePolicy(source, memo.set.attributes, memo.longLivedStale)
+      const attributes = this.#beforePolicy(source, set.attributes, memo.longLivedStale)
       this.#lastBase = { memo, attributes }
     }
     return this.#lastBase.attributes

@@ -108,8 +108,9 @@ export class LocRibSubscription implements AsyncIterableIterator<LocRibBatch> {
 
   #collect(): LocRibChange[] {
     const changes: LocRibChange[] = []
-    for (const family of FAMILIES) this.#collectChanged(family, changes)
-    for (const family of FAMILIES) this.#collectSnapshot(family, changes)
+    const told = { 4: new Set<number>(), 6: new Set<number>() }
+    for (const family of FAMILIES) this.#collectChanged(family, changes, told[family])
+    for (const family of FAMILIES) this.#collectSnapshot(family, changes, told[family])
     const isWhole = FAMILIES.every((family) => this.#isRead(family))
     if (isWhole && this.#rib.isSettled()) this.#inSync = true
     return changes
@@ -119,22 +120,23 @@ export class LocRibSubscription implements AsyncIterableIterator<LocRibBatch> {
     return this.#changed[family].size === 0 && this.#walk[family].next >= this.#walk[family].end
   }
 
-  #collectChanged(family: Family, changes: LocRibChange[]): void {
+  #collectChanged(family: Family, changes: LocRibChange[], told: Set<number>): void {
     const rib = this.#rib.family(family)
     while (changes.length < BATCH_SIZE) {
       const prefix = this.#changed[family].take()
       if (prefix === 0) return
       changes.push(changeOf(rib, prefix))
+      if (prefix >= this.#walk[family].next) told.add(prefix)
       rib.prefixes.release(prefix)
     }
   }
 
-  /** Prefixes that come while it walks are among the changes. */
-  #collectSnapshot(family: Family, changes: LocRibChange[]): void {
+  /** Prefixes that come while it walks are among the changes. @param told those that this batch has already */
+  #collectSnapshot(family: Family, changes: LocRibChange[], told: ReadonlySet<number>): void {
     const rib = this.#rib.family(family)
     const walk = this.#walk[family]
     for (; walk.next < walk.end && changes.length < BATCH_SIZE; walk.next++) {
-      if (rib.best(walk.next) !== 0) changes.push(changeOf(rib, walk.next))
+      if (rib.best(walk.next) !== 0 && !told.has(walk.next)) changes.push(changeOf(rib, walk.next))
     }
   }
 }

@@ -110,6 +110,7 @@ test('messages of 65,535 octets full of communities: what a route costs is a sma
   raw.send(update({ attributes: MANDATORY, nlri: nlri24(limit) }))
   expect(await raw.gets('notification')).toMatchObject({ code: 6, subcode: 1 })
   await eventually('all of it is gone', async () => target.memoryCounts().attributeSets <= 2)
+  expect((heapOctets() - before) / limit).toBeLessThan(65_535)
 }, 60_000)
 
 test('a flood of route refreshes costs a replay or two, read or not', async () => {
