@@ -75,6 +75,8 @@ const IDLE_HOLD = { firstMs: 1000, capMs: 30_000 }
 const FIRST_RETRY_MS = 1000
 /** RFC 9687 §5: 8 minutes, or twice the hold time if that is more. */
 const MIN_SEND_HOLD_MS = 480_000
+/** How much later than its hold time a silent peer goes, so that what it sent in time is read. */
+const LAST_CALL_MS = 100
 const OUT_OF_RESOURCES: NotificationFields = {
   code: NotificationCode.Cease,
   subcode: CeaseSubcode.OutOfResources,
@@ -89,6 +91,8 @@ export class Session implements ConnectionHandler {
   readonly #sendHold: LazyTimer
   readonly #queue: SessionEvent[] = []
   #running = false
+  /** The hold time is over, and the sockets are read once more. */
+  #isLastCall = false
   #state: SessionState
   #connection: Connection | undefined
   #negotiated: Negotiated | undefined
@@ -276,10 +280,19 @@ export class Session implements ConnectionHandler {
     this.handle({ type, open })
   }
 
-  /** A hold timer that ran out while the peer's messages wait for us is our fault, not the peer's. */
+  /**
+   * A hold timer that ran out while the peer's messages wait for us is our fault, not the peer's. They may wait in the
+   * kernel: a process that was not scheduled for that long runs its timers before it reads its sockets.
+   */
   #holdExpired(): void {
-    if (this.#connection?.hasUnreadInput === true) this.#timers.hold.start(1000)
-    else this.handle({ type: 'HoldTimerExpires' })
+    if (this.#connection?.hasUnreadInput === true) {
+      this.#timers.hold.start(1000)
+    } else if (this.#state === 'Established' && !this.#isLastCall) {
+      this.#isLastCall = true
+      this.#timers.hold.start(LAST_CALL_MS)
+    } else {
+      this.handle({ type: 'HoldTimerExpires' })
+    }
   }
 
   #run(event: SessionEvent): void {
@@ -346,6 +359,7 @@ export class Session implements ConnectionHandler {
   }
 
   #startTimer(timer: TimerName): void {
+    if (timer === 'hold') this.#isLastCall = false
     const { clock, failures, config } = this.#host
     const connectRetryMs = config.connectRetry * 1000
     const delays: Record<TimerName, () => number> = {

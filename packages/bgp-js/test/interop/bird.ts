@@ -11,8 +11,8 @@ export class Bird extends DaemonProcess {
 
   async start(): Promise<void> {
     this.#write()
-    // The second one comes back (-R): without, BIRD disowns what its peers keep.
-    const recovery = this.#isStarted ? ['-R'] : []
+    // Told to come back (-R), it says that the kernel has kept its routes, and leaves them there.
+    const recovery = this.#isStarted && this.setup.kernel === true ? ['-R'] : []
     this.#isStarted = true
     this.spawn('bird', [...recovery, '-f', '-c', this.#config, '-s', this.#socket, '-P', join(this.directory, 'pid')])
     await eventually('BIRD answers', async () => this.birdc('show status').catch(() => undefined), {
@@ -99,7 +99,7 @@ ${third === undefined ? '' : this.#session('third', third.address, third.asn, `p
   ${words}
   graceful restart on;
   connect delay time 1; connect retry time 2; error wait time 1, 2;
-  ipv4 { ${channel} next hop address ${link.theirs.ipv4}; };
+  ipv4 { ${channel} ${setup.extendedNextHop === true ? 'extended next hop on' : `next hop address ${link.theirs.ipv4}`}; };
   ipv6 { ${channel} next hop address ${link.theirs.ipv6}; };
 }
 `

@@ -1,26 +1,43 @@
 import { expect, test } from 'vitest'
 import type { PeerConfig, PeerStatus, SpeakerConfig } from '../../src/index.ts'
 import { Bird } from './bird.ts'
+import type { DaemonProcess, DaemonSetup } from './daemon.ts'
 import { eventually } from './eventually.ts'
+import { ExaBgp } from './exabgp.ts'
+import { Frr } from './frr.ts'
+import { GoBgp } from './gobgp.ts'
 import { type Link, NamespaceStar } from './namespace-pair.ts'
+import { OpenBgpd } from './openbgpd.ts'
 import { SpeakerChild } from './speaker-child.ts'
 
+type Make = (link: Link, setup: DaemonSetup) => DaemonProcess
+
+const daemons: readonly { readonly name: string; readonly make: Make }[] = [
+  { name: 'BIRD', make: (link, setup) => new Bird(link, setup) },
+  { name: 'FRR', make: (link, setup) => new Frr(link, setup) },
+  { name: 'GoBGP', make: (link, setup) => new GoBgp(link, setup) },
+  { name: 'ExaBGP', make: (link, setup) => new ExaBgp(link, setup) },
+  { name: 'OpenBGPD', make: (link, setup) => new OpenBgpd(link, setup) },
+]
+
 interface Pairing {
-  /** BIRD's words. */
-  readonly extra: string
+  /** The daemon's words; default none. */
+  readonly extra?: string
+  /** Default BIRD. */
+  readonly make?: Make
   readonly peer?: Partial<PeerConfig>
   readonly speaker?: Partial<SpeakerConfig>
-  /** The AS that BIRD knows us as; default 65002. */
+  /** The AS that the daemon knows us as; default 65002. */
   readonly ourAsn?: number
 }
 
-/** What becomes of a session between BIRD and us. */
+/** What becomes of a session between a daemon and us. */
 async function meet(pairing: Pairing, settled: (status: PeerStatus) => boolean): Promise<PeerStatus> {
   using star = new NamespaceStar(1)
   const link = star.links[0] as Link
-  const { extra, ourAsn = 65002 } = pairing
-  await using bird = new Bird(link, { asn: 65001, ourAsn, routerId: '192.0.2.1', networks: ['10.50.0.0/24'], extra })
-  await bird.start()
+  const { extra = '', ourAsn = 65002, make = (at, setup) => new Bird(at, setup) } = pairing
+  await using daemon = make(link, { asn: 65001, ourAsn, routerId: '192.0.2.1', networks: ['10.50.0.0/24'], extra })
+  await daemon.start()
   await using speaker = await SpeakerChild.start(star.ours, {
     asn: 65002,
     routerId: '192.0.2.2',
@@ -35,7 +52,7 @@ async function meet(pairing: Pairing, settled: (status: PeerStatus) => boolean):
       const [status] = await speaker.peers()
       return status !== undefined && settled(status) ? status : undefined
     },
-    { describe: async () => `${speaker.log}\n${bird.log}` },
+    { describe: async () => `${speaker.log}\n${daemon.log}` },
   )
 }
 const isUp = (status: PeerStatus): boolean => status.state === 'Established'
@@ -71,17 +88,24 @@ test('BIRD offers long-lived graceful restart, enhanced refresh and four-octet A
   )
 })
 
-test('BIRD knows us as another AS (RFC 7705)', async () => {
-  await meet({ extra: '', ourAsn: 65050, peer: { localAs: 65050 } }, isUp)
+test.for(daemons)('$name knows us as another AS (RFC 7705)', async ({ make }) => {
+  await meet({ make, ourAsn: 65050, peer: { localAs: 65050 } }, isUp)
 })
 
-test('BIRD is outside of our confederation (RFC 5065)', async () => {
+test.for(daemons)('$name is outside of our confederation (RFC 5065)', async ({ make }) => {
   const confederation = { identifier: 64900, members: [65002, 65003] }
-  await meet({ extra: '', ourAsn: 64900, speaker: { confederation } }, isUp)
+  await meet({ make, ourAsn: 64900, speaker: { confederation } }, isUp)
 })
 
 test('BIRD is another member of our confederation (RFC 5065)', async () => {
   const confederation = { identifier: 64900, members: [65001, 65002] }
   const extra = 'confederation 64900; confederation member yes;'
   await meet({ extra, speaker: { confederation } }, isUp)
+})
+
+test('FRR is another member of our confederation (RFC 5065)', async () => {
+  const confederation = { identifier: 64900, members: [65001, 65002] }
+  const extra = ' bgp confederation identifier 64900\n bgp confederation peers 65002'
+  const make: Make = (link, setup) => new Frr(link, setup)
+  await meet({ make, extra, speaker: { confederation } }, isUp)
 })

@@ -28,6 +28,8 @@ export interface DaemonSetup {
   readonly extra?: string
   /** The same for each address family: the daemon's words differ in where they go. */
   readonly familyExtra?: string
+  /** IPv6 next hops of IPv4 routes (RFC 8950). */
+  readonly extendedNextHop?: boolean
   /** Its routes go to the kernel of its namespace; BIRD and FRR. */
   readonly kernel?: boolean
   /** A second peer, who dials. */

@@ -110,7 +110,8 @@ export class ExaBgp extends DaemonProcess {
   }
 
   #nextHop(prefix: string): string {
-    return prefix.includes(':') ? this.link.theirs.ipv6 : this.link.theirs.ipv4
+    const isIpv6 = prefix.includes(':') || this.setup.extendedNextHop === true
+    return isIpv6 ? this.link.theirs.ipv6 : this.link.theirs.ipv4
   }
 
   #file(name: string): string {
@@ -126,6 +127,7 @@ export class ExaBgp extends DaemonProcess {
   peer-as ${asn};
   ${options}
   family { ipv4 unicast; ipv6 unicast; }
+  ${setup.extendedNextHop === true ? 'nexthop { ipv4 unicast ipv6; }' : ''}
   capability { graceful-restart 60; route-refresh enable; ${words} }
   api { processes [ margay ]; neighbor-changes; receive { parsed; update; } }
 }

@@ -1,4 +1,4 @@
-import type { DaemonName } from './dialects.ts'
+import { DAEMONS, type DaemonName } from './dialects.ts'
 import type { LiveCheck } from './live-checks.ts'
 import * as check from './live-checks.ts'
 
@@ -24,6 +24,9 @@ const security = all({ in: 'interop/tcp-security.fn' })
 const noTable = { why: 'has no table and passes nothing on' }
 const noText = { why: 'neither sends a text nor says that it got one' }
 const noExtended = { why: 'has no extended messages', check: check.lacks('extendedMessages') }
+const noConfederation = { why: 'has no confederations' }
+const noBfd = { why: 'has no BFD' }
+const noLongLived = { why: 'does not offer it', check: check.lacks('longLivedGracefulRestart') }
 const noRole = { why: 'has no roles', check: check.lacks('role') }
 const exabgpRefresh = { why: '4.2.21 ends its own session when a peer with RFC 7313 asks (TypeError in new_update)' }
 const openbgpdRefresh = { why: '7.7 discards every request as "AID not negotiated" (openbgpd-portable issue 46)' }
@@ -85,6 +88,19 @@ export const features: readonly Feature[] = [
   },
   { name: 'roles', rfc: '9234', cells: { ...all(check.roles), GoBGP: noRole, ExaBGP: noRole } },
   { name: 'private AS numbers removed', rfc: '6996', cells: all(check.privateAsRemoved) },
+  { name: 'another AS of ours', rfc: '7705', cells: all({ in: 'interop/capabilities.fn' }) },
+  { name: 'outside of our confederation', rfc: '5065', cells: all({ in: 'interop/capabilities.fn' }) },
+  {
+    name: 'another member of our confederation',
+    rfc: '5065',
+    cells: {
+      BIRD: { in: 'interop/capabilities.fn' },
+      FRR: { in: 'interop/capabilities.fn' },
+      GoBGP: { why: 'has confederations; left to BIRD and FRR' },
+      ExaBGP: noConfederation,
+      OpenBGPD: noConfederation,
+    },
+  },
   { name: 'drained', rfc: '8326', cells: all(check.drained) },
   {
     name: 'shutdown text from them',
@@ -98,7 +114,76 @@ export const features: readonly Feature[] = [
     cells: { ...all(check.theirLimit), ExaBGP: { why: 'has no limit' } },
   },
   { name: 'TCP MD5', rfc: '2385', cells: security },
-  { name: 'GTSM', rfc: '5082', cells: security },
+  {
+    name: 'GTSM',
+    rfc: '5082',
+    cells: { ...security, ExaBGP: { why: 'its Python has no IP_MINTTL: what it takes is not checked' } },
+  },
+  {
+    name: 'they are killed and started again',
+    rfc: '4724',
+    cells: peers,
+  },
+  {
+    name: 'we are killed and start again: they keep our routes',
+    rfc: '4724',
+    cells: { ...peers, ExaBGP: noTable },
+  },
+  {
+    name: 'both are killed in turn: no packet is lost',
+    rfc: '4724',
+    cells: {
+      ...all({ in: 'interop/kernel-restart.fn' }),
+      GoBGP: { why: 'gives routes to a kernel by zebra alone' },
+      ExaBGP: noTable,
+      OpenBGPD: { why: 'offers restart for End-of-RIB alone, and takes its kernel routes along' },
+    },
+  },
+  {
+    name: 'long-lived graceful restart offered',
+    rfc: '9494',
+    cells: {
+      BIRD: check.longLivedOffered,
+      FRR: check.longLivedOffered,
+      GoBGP: check.longLivedOffered,
+      ExaBGP: noLongLived,
+      OpenBGPD: noLongLived,
+    },
+  },
+  {
+    name: 'long-lived graceful restart, both roles',
+    rfc: '9494',
+    cells: {
+      BIRD: { in: 'interop/long-lived.fn' },
+      FRR: { why: 'keeps nothing beyond the restart time unless told to by a global option' },
+      GoBGP: { why: 'checked as far as the offer' },
+      ExaBGP: noLongLived,
+      OpenBGPD: noLongLived,
+    },
+  },
+  {
+    name: 'IPv6 next hops of IPv4 routes',
+    rfc: '8950',
+    cells: {
+      BIRD: { in: 'interop/extended-next-hop.fn' },
+      FRR: { in: 'interop/extended-next-hop.fn' },
+      GoBGP: { in: 'interop/extended-next-hop.fn' },
+      ExaBGP: { in: 'interop/extended-next-hop.fn' },
+      OpenBGPD: { why: 'does not offer it', check: check.lacks('extendedNextHop') },
+    },
+  },
+  { name: 'route reflection', rfc: '4456', cells: all({ in: 'interop/reflection.fn' }) },
+  {
+    name: 'BFD',
+    rfc: '5880, 5881',
+    cells: {
+      BIRD: { in: 'bfd/bfd-sessions.fn' },
+      FRR: { in: 'bfd/bfd-sessions.fn' },
+      GoBGP: noBfd,
+      ExaBGP: noBfd,
+      OpenBGPD: noBfd,
+    },
+  },
   // The last one of a session.
   {
     name: 'shutdown text from us',
@@ -106,3 +191,15 @@ export const features: readonly Feature[] = [
     cells: { ...all(check.ourShutdownText), ExaBGP: noText },
   },
 ]
+
+/** The table as README has it. */
+export function featureTable(): string {
+  const text = (cell: Cell): string => {
+    if (typeof cell === 'function') return '✓'
+    return 'in' in cell ? `\`${cell.in}\`` : `– ${cell.why}`
+  }
+  const row = (words: readonly string[]): string => `| ${words.join(' | ')} |`
+  const heads = ['feature', 'RFC', ...DAEMONS]
+  const rows = features.map(({ name, rfc, cells }) => [name, rfc, ...DAEMONS.map((daemon) => text(cells[daemon]))])
+  return [heads, heads.map(() => '---'), ...rows].map(row).join('\n')
+}

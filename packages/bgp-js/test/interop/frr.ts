@@ -101,6 +101,7 @@ router bgp ${setup.asn}
 ${setup.kernel === true ? ' bgp graceful-restart preserve-fw-state' : ''}
  neighbor ${us} remote-as ${setup.ourAsn}
  neighbor ${us} timers connect 2${this.#protection()}
+${setup.extendedNextHop === true ? ` neighbor ${us} capability extended-nexthop` : ''}
 ${this.#words(setup.extra)}
 ${third === undefined ? '' : ` neighbor ${third.address} remote-as ${third.asn}\n neighbor ${third.address} passive`}
  address-family ipv4 unicast

@@ -33,7 +33,8 @@ export class GoBgp extends DaemonProcess {
 
   async announce(prefix: string): Promise<void> {
     this.#withdrawn.delete(prefix)
-    const nexthop = family(prefix) === 'ipv6' ? this.link.theirs.ipv6 : this.link.theirs.ipv4
+    const nexthop =
+      family(prefix) === 'ipv6' || this.setup.extendedNextHop === true ? this.link.theirs.ipv6 : this.link.theirs.ipv4
     const marks = ['community', '65001:77', 'large-community', '65001:7:8', 'rt', '65001:99']
     await this.gobgp('global', 'rib', 'add', prefix, 'nexthop', nexthop, ...marks, '-a', family(prefix))
   }
@@ -90,7 +91,8 @@ ${this.#distance()}${setup.extra ?? ''}
     idle-hold-time-after-reset = 1
   [neighbors.graceful-restart.config]
     enabled = true
-    restart-time = 60${families.join('')}
+    restart-time = 60
+    long-lived-enabled = true${families.join('')}
 ${third}`
   }
 }

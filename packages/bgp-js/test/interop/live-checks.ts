@@ -189,7 +189,17 @@ export const ourLimit: LiveCheck = async (live) => {
 
 export const theirLimit: LiveCheck = async (live) => {
   const prefixes = Array.from({ length: THEIR_LIMIT + 1 }, (_, index) => `10.70.${index}.0/24`)
-  for (const prefix of prefixes) await live.speaker.originate(prefix)
+  const [safe, last] = [prefixes.slice(0, -8), prefixes.slice(-8)]
+  for (const prefix of safe) await live.speaker.originate(prefix)
+  // One by one: to a peer that has closed already, we would write into a reset, and its NOTIFICATION be lost.
+  for (const prefix of last) {
+    await live.speaker.originate(prefix)
+    await live.until('taken or refused', async () => {
+      if ((await live.status()).state !== 'Established') return true
+      return (await live.dialect.daemon.route(prefix)) !== ''
+    })
+    if ((await live.status()).state !== 'Established') break
+  }
   await live.until('Cease/1 received', async () => ceased(await live.status(), 'received'))
   for (const prefix of prefixes) await live.speaker.withdraw(prefix)
   await live.recover()

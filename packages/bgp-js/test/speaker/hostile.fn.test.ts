@@ -127,7 +127,9 @@ test('a peer that never reads costs bounded memory, and the others get their rou
   const heap = (): number => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
   const flood = async (med: number): Promise<void> => {
     // A different attribute for each prefix: one UPDATE each.
-    friend.replaceOriginated(prefixes.map((prefix, n) => ({ prefix, attributes: { med: med * 100_000 + n } })))
+    friend.replaceOriginated(
+      prefixes.map((prefix, n) => ({ prefix, attributes: { med: med * 100_000 + n, communities: [`${med}:${n}`] } })),
+    )
     const last = `11.${19_999 >> 8}.${19_999 & 255}.0/24`
     await eventually(`flood ${med}`, async () => {
       const path = target.routes({ prefix: last }).locRib[0]?.paths[0]

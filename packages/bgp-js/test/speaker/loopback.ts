@@ -11,6 +11,7 @@ import {
 } from '../../src/index.ts'
 import type { Capability } from '../../src/wire/capabilities/capability.ts'
 import { MessageFramer } from '../../src/wire/framing.ts'
+import { MAX_EXTENDED_OCTETS } from '../../src/wire/header.ts'
 import { type BgpMessage, decodeMessage } from '../../src/wire/message.ts'
 import { encodeKeepalive } from '../../src/wire/messages/keepalive.ts'
 import { encodeOpen } from '../../src/wire/messages/open.ts'
@@ -91,6 +92,7 @@ export class RawPeer implements Disposable {
 
   private constructor(socket: Socket) {
     this.socket = socket
+    this.#framer.maxOctets = MAX_EXTENDED_OCTETS
     socket.on('data', (chunk) => {
       this.#framer.push(chunk)
       for (let message = this.#framer.next(); message !== undefined; message = this.#framer.next()) {
