@@ -17,6 +17,8 @@ export interface ProblemFacts {
   readonly hasPassword: boolean
   /** Of now or of the last attempts; not of what an Established session has settled since. */
   readonly lastError: SessionError | undefined
+  /** The last NOTIFICATION of these attempts: it says more than a connection that failed after it. */
+  readonly lastNotification: SessionError | undefined
   readonly nextAttemptMs: number | undefined
 }
 
@@ -40,10 +42,16 @@ export function describeProblem(facts: ProblemFacts): string | undefined {
   if (facts.adminDown) return 'administratively down'
   if (facts.holds.length > 0) return facts.holds.map(holdText).join(' and ')
   const now = currentTrouble(facts)
-  const before = facts.lastError === undefined ? undefined : errorText(facts.lastError, facts)
+  const { lastError, lastNotification } = facts
+  const before = [lastNotification, lastNotification === lastError ? undefined : lastError]
+    .filter((error) => error !== undefined)
+    .map((error) => errorText(error, facts))
+    .join('; since then: ')
   const next =
     facts.nextAttemptMs === undefined ? undefined : `next attempt in ${Math.ceil(facts.nextAttemptMs / 1000)} s`
-  const sentence = [...new Set([now, before])].filter((part) => part !== undefined).join('; before that: ')
+  const sentence = [...new Set([now, before])]
+    .filter((part) => part !== undefined && part !== '')
+    .join('; before that: ')
   return [sentence === '' ? undefined : sentence, next].filter((part) => part !== undefined).join('; ') || 'not started'
 }
 

@@ -6,6 +6,7 @@ import { type FamilyName, familyName } from '../wire/address-family.ts'
 import type { Capability } from '../wire/capabilities/capability.ts'
 import type { BgpRole } from '../wire/capabilities/role.ts'
 import { MAX_MESSAGE_OCTETS } from '../wire/header.ts'
+import { CeaseSubcode } from '../wire/notification-names.ts'
 import type { PrefixLimit } from './config.ts'
 import type { MessageCounters } from './message-counters.ts'
 import type { Peer } from './peer.ts'
@@ -159,9 +160,14 @@ function course(peer: Peer, { now }: StatusSurroundings): Pick<PeerStatus, Cours
 
 function problemOf(peer: Peer, stateMs: number): string | undefined {
   const { config, session, history } = peer
-  const { lastError, changes } = history
-  const lastUp = changes.findLast((change) => change.to === 'Established')
-  const isSettled = lastError === undefined || (lastUp !== undefined && lastError.at < lastUp.at)
+  const lastUp = history.changes.findLast((change) => change.to === 'Established')
+  const isOpen = (error: SessionError | undefined): error is SessionError =>
+    error !== undefined && (lastUp === undefined || error.at >= lastUp.at)
+  // Collisions are settled, not suffered.
+  const notification = [history.lastErrorSent, history.lastErrorReceived]
+    .filter(isOpen)
+    .filter(({ code, subcode }) => code !== 6 || subcode !== CeaseSubcode.ConnectionCollisionResolution)
+    .toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at))[0]
   const host = peer.remoteAddress
   return describeProblem({
     state: session.state,
@@ -172,7 +178,8 @@ function problemOf(peer: Peer, stateMs: number): string | undefined {
     interface: config.interface,
     isPassive: peer.isPassive,
     hasPassword: config.password !== undefined,
-    lastError: isSettled ? undefined : lastError,
+    lastError: isOpen(history.lastError) ? history.lastError : undefined,
+    lastNotification: notification,
     nextAttemptMs: session.remainingMs('idleHold'),
   })
 }

@@ -13,6 +13,7 @@ const FACTS: ProblemFacts = {
   isPassive: false,
   hasPassword: false,
   lastError: undefined,
+  lastNotification: undefined,
   nextAttemptMs: undefined,
 }
 const local = (text: string): SessionError => ({ direction: 'local', name: 'Connection failed', text, at })
@@ -52,6 +53,13 @@ test.for<readonly [string | undefined, Partial<ProblemFacts>]>([
     {
       isPassive: true,
       lastError: { direction: 'received', name: 'Cease/Administrative Shutdown', text: 'see you', at },
+    },
+  ],
+  [
+    'we said OPEN Message Error/Bad Peer AS: theirs; since then: 10.0.0.2:179 resets TCP connections',
+    {
+      lastNotification: { direction: 'sent', name: 'OPEN Message Error/Bad Peer AS', text: 'theirs', at },
+      lastError: local('read ECONNRESET'),
     },
   ],
   ['not started', { state: 'Idle' }],
