@@ -5,6 +5,7 @@ import { type NotAdvertised, sampleNotAdvertised } from './advertisement.ts'
 import { BfdWatch } from './bfd-watch.ts'
 import { BmpMonitor } from './bmp-monitor.ts'
 import type { SpeakerContext } from './context.ts'
+import { countMemory } from './memory-counts.ts'
 import type { OriginValidation } from './origin-validation.ts'
 import type { Peer } from './peer.ts'
 import { explainRoute, type RouteExplanation } from './route-explanation.ts'
@@ -117,19 +118,20 @@ export class SpeakerViews {
 
   counts(): SpeakerCounts {
     const { locRib, updateGroups } = this.#context
+    const memory = countMemory(this.#context, this.#peers.size)
     const table = (family: 4 | 6): TableCounts => {
-      const rib = locRib.family(family)
+      const name = familyName(family)
       let paths = 0
       for (const peer of this.#peers.values()) paths += peer.routes.adjRibIn[family].counts.received
       return {
-        locRib: rib.size,
-        prefixes: rib.prefixes.size,
+        locRib: locRib.family(family).size,
+        prefixes: memory.prefixes[name],
         paths,
         updateGroups: updateGroups[family].size,
-        outBlocks: updateGroups[family].blockCount,
+        outBlocks: memory.outBlocks[name],
       }
     }
-    return { attributeSets: locRib.attributes.size, tables: { ipv4: table(4), ipv6: table(6) } }
+    return { attributeSets: memory.attributeSets, tables: { ipv4: table(4), ipv6: table(6) } }
   }
 
   #tables(): { locRib: SpeakerContext['locRib']; peers: readonly Peer[] } {
