@@ -5,10 +5,13 @@ import type { Twin, TwinRoute } from './twin.ts'
 const ORIGINS = ['igp', 'egp', 'incomplete']
 const WELL_KNOWN: Readonly<Record<string, string>> = {
   'graceful-shutdown': 'ffff0000',
+  'llgr-stale': 'ffff0006',
+  'no-llgr': 'ffff0007',
   blackhole: 'ffff029a',
   'no-export': 'ffffff01',
   'no-advertise': 'ffffff02',
   'no-export-subconfed': 'ffffff03',
+  'no-peer': 'ffffff04',
 }
 /** Communities that keep a route from an external peer; LLGR_STALE does where it did not offer RFC 9494. */
 const KEPT = /^(?:.{8})*?(?:ffffff0[123]|ffff0006)/
