@@ -1,8 +1,6 @@
-import { type FSWatcher, watch } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import { dirname, join } from 'node:path'
-import { ApiError } from '@margay/datastore'
+import { dirname } from 'node:path'
 import { openRoute } from '@margay/netlink'
 import type { Logger } from 'pino'
 import type { AgentConfig } from '../config.ts'
@@ -12,12 +10,12 @@ import { CniHandlers, type CniParts, cniErrorOf } from './cni-handlers.ts'
 import { type CniRequest, parseRequest, type RawCniRequest, SUPPORTED_VERSIONS, splitRequest } from './cni-request.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { PodNetwork } from './pod-network.ts'
+import { isUnavailable, WaitingDeletes } from './waiting-deletes.ts'
 
 const MAX_REQUEST_OCTETS = 2 * 1024 * 1024
 /** A client sends its request in one go; one that does not holds no place for long. */
 const REQUEST_TIMEOUT_MS = 10_000
 const MAX_CONNECTIONS = 512
-const QUEUE_RETRY_MS = 5_000
 
 interface Answer {
   readonly exitCode: number
@@ -31,7 +29,6 @@ type Dependencies = Omit<CniParts, 'nodeName' | 'mtu' | 'network' | 'host'> & {
 
 /**
  * Answers the CNI plugin on a unix socket. Calls for one container are done one after the other, others side by side.
- * DELs that can't be finished (the plugin found no agent, the agent no API server) wait on disk and are tried again.
  */
 export class CniServer {
   readonly #config: AgentConfig
@@ -40,10 +37,7 @@ export class CniServer {
   readonly #handlers: CniHandlers
   readonly #server: Server
   readonly #calls = new KeyedQueue()
-  #replaying: Promise<void> | undefined
-  #watcher: FSWatcher | undefined
-  #queueTimer: NodeJS.Timeout | undefined
-  #stopped = false
+  readonly #waiting: WaitingDeletes
 
   constructor({ config, metrics, ...parts }: Dependencies) {
     this.#config = config
@@ -52,6 +46,12 @@ export class CniServer {
     const host = openRoute()
     const { nodeName, mtu } = config
     this.#handlers = new CniHandlers({ ...parts, nodeName, mtu, host, network: new PodNetwork(host, parts.log) })
+    this.#waiting = new WaitingDeletes({
+      directory: config.cniQueue,
+      calls: this.#calls,
+      delete: async (request) => this.#handlers.delete(request),
+      log: parts.log,
+    })
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       // A client may be gone before its answer is.
       socket.on('error', (error) => this.#log.warn({ err: error }, 'a CNI client broke off'))
@@ -63,10 +63,8 @@ export class CniServer {
     this.#server.maxConnections = MAX_CONNECTIONS
   }
 
-  /** Listens, and works off the queue: what is in it now and what the plugin, finding us away, puts there later. */
   async start(): Promise<void> {
-    const { cniSocket, cniQueue } = this.#config
-    await mkdir(cniQueue, { recursive: true, mode: 0o700 })
+    const { cniSocket } = this.#config
     await mkdir(dirname(cniSocket), { recursive: true })
     await rm(cniSocket, { force: true })
     await new Promise<void>((resolve, reject) => {
@@ -75,11 +73,7 @@ export class CniServer {
     })
     await chmod(cniSocket, 0o600)
     this.#log.info({ cniSocket }, 'serving CNI')
-    this.#watcher = watch(cniQueue, (_event, file) => {
-      if (file?.endsWith('.del') === true) this.#scheduleReplay(0)
-    })
-    this.#watcher.on('error', (error) => this.#log.error({ err: error }, 'the queue of DELs cannot be watched'))
-    this.#scheduleReplay(0)
+    await this.#waiting.start()
   }
 
   get serving(): boolean {
@@ -87,9 +81,7 @@ export class CniServer {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#queueTimer)
-    this.#watcher?.close()
+    this.#waiting.stop()
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
@@ -144,6 +136,7 @@ export class CniServer {
   async #dispatch(request: CniRequest, bytes: Buffer): Promise<unknown> {
     switch (request.command) {
       case 'ADD':
+        await this.#waiting.finish(request)
         return this.#handlers.add(request)
       case 'DEL':
         return this.#deleteOrQueue(request, bytes)
@@ -162,52 +155,8 @@ export class CniServer {
       await this.#handlers.delete(request)
     } catch (error) {
       if (!isUnavailable(error)) throw error
-      const path = join(this.#config.cniQueue, `${request.containerId}-${request.ifName}.del`)
-      await writeFile(`${path}.new`, bytes, { mode: 0o600, flush: true })
-      await rename(`${path}.new`, path)
-      this.#log.warn({ path, error: String(error) }, 'no API server: the rest of this DEL waits')
-      this.#scheduleReplay(QUEUE_RETRY_MS)
+      this.#log.warn({ containerId: request.containerId, error: String(error) }, 'no API server: this DEL waits')
+      await this.#waiting.keep(request, bytes)
     }
   }
-
-  #scheduleReplay(afterMs: number): void {
-    if (this.#stopped) return
-    clearTimeout(this.#queueTimer)
-    this.#queueTimer = setTimeout(() => {
-      const previous = this.#replaying
-      this.#replaying = (async () => {
-        await previous
-        await this.#replayQueue().catch((error: unknown) =>
-          this.#log.error({ err: error }, 'the queue of DELs cannot be read'),
-        )
-      })()
-    }, afterMs)
-    this.#queueTimer.unref()
-  }
-
-  async #replayQueue(): Promise<void> {
-    const files = (await readdir(this.#config.cniQueue)).filter((file) => file.endsWith('.del'))
-    for (const file of files) {
-      const path = join(this.#config.cniQueue, file)
-      try {
-        const request = parseRequest(splitRequest(await readFile(path)))
-        await this.#calls.run(request.containerId, async () => this.#handlers.delete(request))
-        await rm(path, { force: true })
-        this.#log.info({ containerId: request.containerId }, 'finished a DEL that had waited')
-      } catch (error) {
-        if (error instanceof CniError) {
-          this.#log.error({ path, error: error.message }, 'a DEL in the queue cannot be read: set aside')
-          await rename(path, `${path}.bad`)
-        } else {
-          this.#log.warn({ path, error: String(error) }, 'a DEL in the queue must wait')
-          this.#scheduleReplay(QUEUE_RETRY_MS)
-          if (isUnavailable(error)) return
-        }
-      }
-    }
-  }
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof ApiError && error.code === 'API_UNAVAILABLE'
 }
