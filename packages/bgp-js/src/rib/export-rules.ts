@@ -60,7 +60,8 @@ export type ExportRefusal =
 interface Memo {
   /** Of the attribute set; a set that nobody holds any more is not kept for the sake of its result. */
   readonly serial: number
-  readonly peerIndex: number
+  /** The very object: a peer that came back, or another under the same index, has one of its own. */
+  readonly source: PathSource
   readonly longLivedStale: boolean
   readonly refused: ExportRefusal | undefined
   /** The result where policy changes nothing or does not look at the prefix. */
@@ -126,14 +127,12 @@ export class RouteExporter {
 
   #memoOf(path: number): Memo {
     const set = this.#rib.attributesOf(path)
-    const peerIndex = this.#rib.paths.peer[path] as number
+    const source = this.#rib.sourceOf(path)
     const longLivedStale = this.#rib.isLlgrStale(path) || set.llgrStale
     const known = this.#memos[set.id]
-    if (known?.serial === set.serial && known.peerIndex === peerIndex && known.longLivedStale === longLivedStale)
-      return known
-    const source = this.#rib.sourceOf(path)
+    if (known?.serial === set.serial && known.source === source && known.longLivedStale === longLivedStale) return known
     const refused = this.#refuse(source, set.attributes, longLivedStale)
-    const memo: Memo = { serial: set.serial, peerIndex, longLivedStale, refused, result: undefined }
+    const memo: Memo = { serial: set.serial, source, longLivedStale, refused, result: undefined }
     this.#memos[set.id] = memo
     return memo
   }
@@ -141,8 +140,7 @@ export class RouteExporter {
   /** As policy sees it; the last one is kept, for the prefixes that share it. */
   #baseOf(memo: Memo, set: AttributeSet): PathAttributes {
     if (this.#lastBase?.memo !== memo) {
-      const source = this.#rib.source(memo.peerIndex)
-      const attributes = this.#beforePolicy(source, set.attributes, memo.longLivedStale)
+      const attributes = this.#beforePolicy(memo.source, set.attributes, memo.longLivedStale)
       this.#lastBase = { memo, attributes }
     }
     return this.#lastBase.attributes
@@ -184,7 +182,7 @@ export class RouteExporter {
 
   #encode(memo: Memo, attributes: PathAttributes): OutBlock | ExportRefusal {
     const { target } = this
-    const outgoing = this.#transform(this.#rib.source(memo.peerIndex), attributes)
+    const outgoing = this.#transform(memo.source, attributes)
     if (typeof outgoing === 'string') return outgoing
     const encoded = encodeRouteAttributes(outgoing, this.#rib.family, target.wire)
     if (encoded.block.length + OVERHEAD_OCTETS > target.maxOctets) return 'attributesTooLong'

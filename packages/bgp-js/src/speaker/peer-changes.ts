@@ -35,8 +35,7 @@ const EFFECTS: Readonly<Record<keyof ResolvedPeer, ChangeEffect>> = {
   extendedNextHop: 'session',
   role: 'session',
   roleStrict: 'session',
-  // Not in OPEN, but every path that the peer gave is of another kind then.
-  routeReflectorClient: 'session',
+  routeReflectorClient: 'routes',
   nextHopSelf: 'routes',
   nextHopUnchanged: 'routes',
   nextHop: 'routes',

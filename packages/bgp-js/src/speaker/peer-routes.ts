@@ -78,7 +78,7 @@ export class PeerRoutes {
         this.#policy(this.#config.export, 'export'),
       ),
     }
-    this.#replaceSource(negotiated)
+    this.#replaceSource(this.#source(negotiated))
     const stalePathMs = config.gracefulRestart.stalePathSeconds * 1000
     const longLived = negotiated.peerLongLived.filter((item) => item.forwardingPreserved).map((item) => item.family)
     this.stale.sessionUp(negotiated.peerGracefulRestart, negotiated.families, stalePathMs, longLived)
@@ -152,6 +152,8 @@ export class PeerRoutes {
   reconfigure(config: ResolvedPeer): void {
     this.#config = config
     this.#importPolicy = this.#policy(config.import, 'import')
+    const source = this.#context.locRib.source(this.#index)
+    this.#replaceSource({ ...source, client: config.routeReflectorClient })
     const active = this.#active
     if (active === undefined) return
     this.#active = { ...active, context: this.#importContext(active.context.localAddress, active.negotiated) }
@@ -269,13 +271,14 @@ export class PeerRoutes {
     }
   }
 
-  /** A peer that came back with another identifier ranks differently: its retained paths are chosen among anew. */
-  #replaceSource(negotiated: Negotiated): void {
+  /**
+   * A peer that came back with another identifier ranks differently, and one that is a reflector's client now, or no
+   * longer, has its routes sent to others: the paths that it has here are chosen among, and exported, anew.
+   */
+  #replaceSource(source: PathSource): void {
     const { locRib } = this.#context
-    const before = locRib.source(this.#index)
-    const source = this.#source(negotiated)
+    if (isDeepStrictEqual(locRib.source(this.#index), source)) return
     locRib.replaceSource(this.#index, source)
-    if (isDeepStrictEqual(before, source)) return
     for (const family of FAMILIES) {
       const rib = locRib.family(family)
       this.#walkSlices(this.adjRibIn[family], () => (path) => rib.pathChanged(path))

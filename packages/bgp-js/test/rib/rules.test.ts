@@ -114,7 +114,7 @@ function exporter(
   const compiled = policy === undefined ? undefined : compilePolicy(policy, 'export')
   const routes = new RouteExporter(to, { compiled, peer: POLICY_PEER }, rib, new OutBlockStore())
   const best = (prefix: string): number => rib.best(announcer.number(prefix, false))
-  return { routes, announcer, best }
+  return { locRib, routes, announcer, best }
 }
 
 function exported(
@@ -127,6 +127,19 @@ function exported(
   const block = routes.export(best('10.0.0.0/24'))
   return typeof block === 'string' ? block : decodeRouteAttributes(block, block.nextHop, to.wire)
 }
+
+test('a result is of one source: another peer under its index, or the same with another nature, has its own', () => {
+  const { locRib, routes, announcer, best } = exporter(ibgp, client)
+  const route = (): unknown => {
+    const block = routes.export(best('10.0.0.0/24'))
+    return typeof block === 'string' ? block : decodeRouteAttributes(block, block.nextHop, ibgp.wire)
+  }
+  expect(route()).toMatchObject({ originatorId: client.id })
+  locRib.replaceSource(announcer.index, { ...client, routerId: fromInside.routerId })
+  expect(route()).toMatchObject({ originatorId: fromInside.id })
+  locRib.replaceSource(announcer.index, fromInside)
+  expect(route()).toBe('internalToInternal')
+})
 
 test('to an external peer: our AS in front, our next hop, no LOCAL_PREF, no MED of others, no reflection marks', () => {
   const route = { localPref: 200, med: 5, originatorId: '1.1.1.1', clusterList: ['2.2.2.2'], communities: [1] }

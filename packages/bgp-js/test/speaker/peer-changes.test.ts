@@ -41,7 +41,7 @@ const rows: {
   extendedNextHop: [{}, { extendedNextHop: true }, 'session'],
   role: [{}, { role: 'customer' }, 'session'],
   roleStrict: [{ role: 'customer' }, { role: 'customer', roleStrict: true }, 'session'],
-  routeReflectorClient: [{}, { routeReflectorClient: true }, 'session'],
+  routeReflectorClient: [{}, { routeReflectorClient: true }, 'routes'],
   nextHopSelf: [{}, { nextHopSelf: 'force' }, 'routes'],
   nextHopUnchanged: [{}, { nextHopUnchanged: true }, 'routes'],
   nextHop: [{}, { nextHop: { ipv6: 'fd00::1' } }, 'routes'],

@@ -49,6 +49,11 @@ test('iBGP speakers do not pass on to each other what they learned, a reflector 
   ])
   middle.updatePeer(peer(a, 65001, { routeReflectorClient: true }))
   await reaches(right, '10.1.0.0/16', `${b} [] ${a}`)
+  middle.updatePeer(peer(a, 65001))
+  await reaches(right, '10.1.0.0/16', undefined)
+  middle.updatePeer(peer(c, 65001, { routeReflectorClient: true }))
+  await reaches(right, '10.1.0.0/16', `${b} [] ${a}`)
+  expect([statusOf(middle, a).flaps, statusOf(middle, c).flaps]).toEqual([0, 0])
 })
 
 test('both ends dial at the same instant: one session each, none is lost (RFC 4271 6.8)', async () => {
