@@ -7,19 +7,29 @@ export function addBgpCommands(program: Command): void {
   const bgp = program.command('bgp').description('the BGP speaker alone')
   bgp
     .command('run')
-    .description('run a speaker until SIGTERM')
+    .description('run a speaker until SIGTERM; SIGHUP has it read its configuration again')
     .requiredOption('--config <file>', 'its configuration, JSON')
     .action(async ({ config }: { config: string }) => {
       const { runSpeaker } = await import('bgp-js')
       const { linuxBfdSockets, linuxNeighborDiscovery, linuxSocketOptions } = await import('@margay/sockets')
       const { pino } = await import('pino')
       const log = pino(pino.destination({ fd: 2, sync: true }))
-      const configuration = parseJson(await readFile(config, 'utf8'), config)
-      const running = await runSpeaker(configuration, {
+      const running = await runSpeaker(await readJson(config), {
         log,
         socketOptions: linuxSocketOptions,
         bfdSockets: linuxBfdSockets,
         neighborDiscovery: linuxNeighborDiscovery,
+      })
+      let reading = Promise.resolve()
+      process.on('SIGHUP', () => {
+        reading = reading.then(async () => {
+          try {
+            running.reconfigure(await readJson(config))
+            log.info({ config }, 'read the configuration again')
+          } catch (error) {
+            log.error({ err: error }, 'the configuration stays as it was')
+          }
+        })
       })
       const stop = (): void => {
         running.stop().then(
@@ -36,7 +46,8 @@ export function addBgpCommands(program: Command): void {
   addAskCommands(bgp)
 }
 
-function parseJson(text: string, file: string): unknown {
+async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8')
   try {
     return JSON.parse(text)
   } catch (error) {

@@ -195,6 +195,8 @@ export interface SpeakerConfig {
   readonly nextHop?: { readonly ipv4?: string; readonly ipv6?: string }
   /** RFC 8212: external peers without a policy give and get nothing. Default false: cluster meshes rely on it. */
   readonly ebgpRequiresPolicy?: boolean
+  /** Start drained (RFC 8326): what is announced is a last resort for every peer. Default false. */
+  readonly drain?: boolean
   /** Caches for origin validation (RFC 8210), which policies match as `validation`. */
   readonly rpki?: RpkiConfig
   /** Stations that are told of every peer and its routes. */

@@ -11,6 +11,11 @@ export interface RunningSpeaker {
   readonly listening: readonly { address: string; port: number }[]
   /** Where it listens for HTTP, when the configuration asks for it. */
   readonly http: { readonly address: string; readonly port: number } | undefined
+  /**
+   * Takes another configuration, without a session reset where OPEN does not carry what changed.
+   * @throws {BgpConfigError} naming every bad field and every changed one that needs a new process; nothing changed then
+   */
+  reconfigure(configJson: unknown): void
   stop(options?: StopOptions): Promise<void>
 }
 
@@ -42,6 +47,12 @@ export async function runSpeaker(
     speaker,
     listening,
     http,
+    reconfigure: (json) => {
+      const { speakerConfig: next, httpSetting: nextHttp } = splitConfig(json)
+      if (nextHttp !== httpSetting)
+        throw new BgpConfigError([{ field: 'http', problem: 'changes only with a new process' }])
+      speaker.reconfigure(next as SpeakerConfig)
+    },
     stop: async (options) => {
       await endpoint?.close()
       await speaker.stop(options)

@@ -13,6 +13,7 @@ import { prefixText } from '../wire/prefix-key.ts'
 import { refuse } from './accept-guard.ts'
 import type { MonitoredSpeaker } from './bmp-monitor.ts'
 import type { PeerConfig, ResolvedPeer, ResolvedSpeaker, SpeakerConfig } from './config.ts'
+import { configurationChange } from './configuration-change.ts'
 import { connectedInterface } from './connected-interface.ts'
 import { type Connection, plainAddress } from './connection.ts'
 import type { SpeakerContext, SpeakerEvent } from './context.ts'
@@ -49,7 +50,7 @@ export interface StopOptions {
 
 /** A BGP speaker. Make one with `createSpeaker`. */
 export class Speaker {
-  readonly #config: ResolvedSpeaker
+  #config: ResolvedSpeaker
   readonly #ports: SpeakerPorts
   readonly #log: Log
   readonly #context: SpeakerContext
@@ -72,11 +73,12 @@ export class Speaker {
   /** For endpoints that show more than the API does. */
   readonly views: SpeakerViews
   readonly #validation: OriginValidation | undefined
-  #drained = false
+  #drained: boolean
 
   /** @throws {BgpConfigError} naming every bad field */
   constructor(config: SpeakerConfig, ports: SpeakerPorts = {}) {
     this.#config = parseSpeakerConfig(config, offers(ports))
+    this.#drained = this.#config.drain
     this.#ports = ports
     this.#log = ports.log ?? silentLog
     this.#listeners = new Listeners(ports.socketOptions, this.#log)
@@ -152,7 +154,10 @@ export class Speaker {
 
   /** @throws {BgpConfigError} @throws {BgpError} BGP_DUPLICATE_PEER */
   addPeer(config: PeerConfig): void {
-    const resolved = this.#parsePeer(config)
+    this.#addPeer(this.#parsePeer(config))
+  }
+
+  #addPeer(resolved: ResolvedPeer): void {
     if (this.#peers.has(resolved.address)) {
       throw new BgpError('BGP_DUPLICATE_PEER', `peer ${resolved.address} is there already`)
     }
@@ -184,12 +189,38 @@ export class Speaker {
    * @throws {BgpConfigError} @throws {BgpError} BGP_UNKNOWN_PEER
    */
   updatePeer(config: PeerConfig): void {
-    const resolved = this.#parsePeer(config)
+    this.#updatePeer(this.#parsePeer(config))
+  }
+
+  #updatePeer(resolved: ResolvedPeer): void {
     const peer = this.#peer(resolved.address)
     const needsNone = resolved.password === undefined && resolved.ttlSecurity === undefined
     if (this.#running && needsNone) this.#clearListeners(peer)
     peer.reconfigure(resolved)
     if (this.#running) this.#applyToListeners(peer)
+  }
+
+  /**
+   * Takes another configuration as a whole. Neighbors come, go and change as with {@link addPeer}, {@link removePeer} and
+   * {@link updatePeer}; networks and `drain` follow too. Peers and prefixes that the API added stay.
+   *
+   * @throws {BgpConfigError} naming every bad field, or every changed one that needs a new speaker; nothing changed then
+   */
+  reconfigure(config: SpeakerConfig): void {
+    const next = parseSpeakerConfig(config, offers(this.#ports))
+    const before = this.#config
+    const { removed, changed, added, withdrawn, originated } = configurationChange(before, next)
+    this.#config = next
+    for (const address of removed) this.removePeer(address)
+    for (const peer of [...changed, ...added]) {
+      // One that came unlisted is listed now, and gets all of its settings from there.
+      if (this.#dynamic.has(peer.address)) this.removePeer(peer.address)
+      if (this.#peers.has(peer.address)) this.#updatePeer(peer)
+      else this.#addPeer(peer)
+    }
+    for (const prefix of withdrawn) this.#originated.withdraw(prefix)
+    for (const prefix of originated) this.#originated.originate({ prefix })
+    if (next.drain !== before.drain) this.#setDrained(next.drain)
   }
 
   /** Asks a peer for its routes again. @throws {BgpError} BGP_UNKNOWN_PEER @returns whether it can be asked */

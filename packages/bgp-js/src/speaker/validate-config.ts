@@ -36,6 +36,7 @@ export function parseSpeakerConfig(value: unknown, surroundings: Omit<ConfigSurr
     defaultLocalPref: reader.integer('defaultLocalPref', { min: 0, max: MAX_U32, default: 100 }),
     nextHop: readNextHop(reader),
     ebgpRequiresPolicy: reader.boolean('ebgpRequiresPolicy', false),
+    drain: reader.boolean('drain', false),
     ...readRpki(reader),
     bmp: reader.children('bmp').map(readStation),
     ...readMrtUpdates(reader),

@@ -122,6 +122,7 @@ export const FULL_CONFIGS: readonly object[] = [
     defaultLocalPref: 5,
     nextHop: { ipv4: '10.0.0.1', ipv6: '2001:db8::1' },
     ebgpRequiresPolicy: true,
+    drain: true,
     bmp: [{ address: '192.0.2.60', port: 11019, policy: 'both', statsSeconds: 30 }],
     mrtUpdates: { directory: '/var/log/bgp', rotateSeconds: 60 },
     rpki: { caches: [{ address: '10.0.0.9', port: 8282, preference: 1 }] },

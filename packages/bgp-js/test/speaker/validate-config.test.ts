@@ -62,6 +62,7 @@ test('defaults', () => {
     defaultLocalPref: 100,
     nextHop: {},
     ebgpRequiresPolicy: false,
+    drain: false,
   })
 })
 
