@@ -58,7 +58,7 @@ test('kube-router 1816886c: a key is in no log line, event, status, dump, answer
       peer(them, 65002, { password: SECRET, connectRetry: 1 }),
       peer(freshAddress(), 65003, { password: SECRET, connectRetry: 1 }),
     ],
-    dynamicNeighbors: [{ prefix: '127.77.0.0/16', asn: 65004, password: SECRET }],
+    dynamicNeighbors: [{ prefix: '10.77.0.0/16', asn: 65004, password: SECRET }],
   }
   const running = await runSpeaker(config, ports(witness.log))
   const { speaker } = running
