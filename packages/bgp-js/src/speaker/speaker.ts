@@ -157,16 +157,6 @@ export class Speaker {
     this.#addPeer(this.#parsePeer(config))
   }
 
-  #addPeer(resolved: ResolvedPeer): void {
-    if (this.#peers.has(resolved.address)) {
-      throw new BgpError('BGP_DUPLICATE_PEER', `peer ${resolved.address} is there already`)
-    }
-    const peer = this.#newPeer(resolved)
-    if (!this.#running) return
-    this.#applyToListeners(peer)
-    this.#startPeer(peer)
-  }
-
   /** Ends the session (Cease/3) and forgets the peer and its routes. @returns whether it was there */
   removePeer(address: string): boolean {
     const peer = this.#peers.get(canonicalAddress(address) ?? address)
@@ -190,14 +180,6 @@ export class Speaker {
    */
   updatePeer(config: PeerConfig): void {
     this.#updatePeer(this.#parsePeer(config))
-  }
-
-  #updatePeer(resolved: ResolvedPeer): void {
-    const peer = this.#peer(resolved.address)
-    const needsNone = resolved.password === undefined && resolved.ttlSecurity === undefined
-    if (this.#running && needsNone) this.#clearListeners(peer)
-    peer.reconfigure(resolved)
-    if (this.#running) this.#applyToListeners(peer)
   }
 
   /**
@@ -320,6 +302,24 @@ export class Speaker {
   /** The answers of `isNextHopReachable` or `nextHopMetric` are others now: chooses again. */
   nextHopsChanged(): void {
     for (const family of FAMILIES) this.#reconsider(family, () => undefined)
+  }
+
+  #addPeer(resolved: ResolvedPeer): void {
+    if (this.#peers.has(resolved.address)) {
+      throw new BgpError('BGP_DUPLICATE_PEER', `peer ${resolved.address} is there already`)
+    }
+    const peer = this.#newPeer(resolved)
+    if (!this.#running) return
+    this.#applyToListeners(peer)
+    this.#startPeer(peer)
+  }
+
+  #updatePeer(resolved: ResolvedPeer): void {
+    const peer = this.#peer(resolved.address)
+    const needsNone = resolved.password === undefined && resolved.ttlSecurity === undefined
+    if (this.#running && needsNone) this.#clearListeners(peer)
+    peer.reconfigure(resolved)
+    if (this.#running) this.#applyToListeners(peer)
   }
 
   #monitored(): MonitoredSpeaker {
